@@ -1,0 +1,1 @@
+"""From ONNX to per-PE programs."""

@@ -1,0 +1,1 @@
+"""What a Tulle program does: the engines and the host side."""
