@@ -1,0 +1,141 @@
+"""The Plan stage: each operator of the Graph as a kernel, streams of lanes between them.
+
+A kernel occupies a rectangle of PEs and is described in canonical coordinates (geometry.py): its terminals, where
+lanes begin and end, and its internal routes. Every net joins one source terminal to one sink terminal, lane by lane;
+a tensor with two consumers leaves its kernel through two terminals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tulle_ir.code import DType
+from tulle_ir.program import Affine, Bundle, Leg, Port
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One way into a sink terminal: lane i is received from the router at (x, y) on (affine in i), travelling in
+    `heading`; the wavelets of lane i reach that router by a leg in `heading`, which then goes on along `leg`
+    (delivering to the ramp at the entry and all along). `branches` are bundles (canonical, color 0 to be replaced)
+    that fan the lane out further; bundle lane indices are (lane // colors, anything).
+    """
+
+    heading: Port
+    x: Affine
+    y: Affine
+    leg: Leg
+    branches: tuple[tuple[int, Bundle], ...] = ()  # (color group, bundle)
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where the lanes of a stream leave (source) or enter (sink) a kernel.
+
+    Source: lane i leaves from the ramp of the PE at (x, y), affine in i, in any direction. Sink: by one of `entries`.
+    `colors` > 1: lane i travels on the (i % colors)-th color of its net. Terminals of a kernel with the same
+    `order_group` carry their lanes in the same order: the router may reverse the lanes of a whole group.
+    """
+
+    name: str
+    lanes: int
+    is_source: bool
+    x: Affine = Affine(0)
+    y: Affine = Affine(0)
+    entries: tuple[Entry, ...] = ()
+    colors: int = 1
+    order_group: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InternalRoute:
+    """Bundles of one local color inside the kernel's rectangle (their `color` field is to be replaced)."""
+
+    local_color: int
+    bundles: tuple[Bundle, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCost:
+    """What the cost model says of a kernel per full chunk, in cycles, and bytes of its heaviest PE.
+
+    `bound`: busiest PE of this mapping; `ideal`: mean over its PEs.
+    """
+
+    predicted: float
+    bound: float
+    ideal: float
+    max_pe_bytes: int
+    nonzeros: int = 0
+    pes: int = 1
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An operator (or several fused ones) as a rectangle of PEs.
+
+    `kind` selects the emitter; `params` are plain numbers and names it needs; `tensors` its bulk data (partitions,
+    permutations, tiles), which belong to equality through their bytes.
+    """
+
+    name: str
+    kind: str
+    origin: str
+    width: int
+    height: int
+    terminals: tuple[Terminal, ...]
+    internal: tuple[InternalRoute, ...]
+    cost: KernelCost
+    params: Mapping[str, int | float | str] = field(default_factory=dict)
+    tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def internal_colors(self) -> int:
+        """Number of local colors."""
+        return 1 + max((r.local_color for r in self.internal), default=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A terminal of a kernel, by index of both; kernel -1 is the host."""
+
+    kernel: int
+    terminal: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """A stream from a source terminal to a sink terminal. `wavelets`: per lane and full chunk (header included)."""
+
+    name: str
+    source: End
+    sink: End
+    lanes: int
+    dtype: DType
+    wavelets: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostNet:
+    """A host stream as seen by the plan: which nets carry its ports, in order."""
+
+    name: str
+    is_input: bool
+    nets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Kernels and nets. `options` are the compile options that matter further on (plain values)."""
+
+    name: str
+    mesh: tuple[int, int]
+    target: str
+    kernels: tuple[Kernel, ...]
+    nets: tuple[Net, ...]
+    host: tuple[HostNet, ...]
+    options: Mapping[str, int | float | str] = field(default_factory=dict)
+    tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
