@@ -36,8 +36,9 @@ class Terminal:
     """Where the lanes of a stream leave (source) or enter (sink) a kernel.
 
     Source: lane i leaves from the ramp of the PE at (x, y), affine in i, in any direction. Sink: by one of `entries`.
-    `colors` > 1: lane i travels on the (i % colors)-th color of its net. Terminals of a kernel with the same
-    `order_group` carry their lanes in the same order: the router may reverse the lanes of a whole group.
+    `colors` > 1 (sinks only): what arrives at *position* i (the i of the affine coordinates) travels on the
+    (i % colors)-th color of its net. Terminals of a kernel with the same `order_group` carry their lanes in the same
+    order: the router may reverse a whole group, and then position i carries lane L-1-i.
     """
 
     name: str

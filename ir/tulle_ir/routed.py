@@ -10,9 +10,13 @@ from tulle_ir.program import Bundle
 
 @dataclass(frozen=True, slots=True)
 class NetRoute:
-    """`colors[g]` serves the lanes i with i % len(colors) == g; `bundles` are on the mesh, branches included."""
+    """`colors[g]` serves the sink positions i with i % len(colors) == g; `bundles` are on the mesh, branches included.
+
+    `flipped`: source position L-1-i leads to sink position i (else i to i).
+    """
 
     colors: tuple[int, ...]
+    flipped: bool
     bundles: tuple[Bundle, ...]
 
 

@@ -1,0 +1,25 @@
+"""The engines by name. Each is loaded when first asked for: the fast one brings numba."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+import numpy as np
+
+from tulle_ir.diagnostics import UsageError
+from tulle_ir.program import Program
+from tulle_ir.target import Target
+from tulle_runtime.result import RunResult
+
+Engine = Callable[[Program, Target, list[list[np.ndarray]], int | None], RunResult]
+"""(program, target, wavelets u32 per port of each input stream, most cycles or None) to the result of the run."""
+
+ENGINES = ("fast", "reference")
+
+
+def load_engine(name: str) -> Engine:
+    """The engine `name`. Raises UsageError for an unknown one."""
+    if name not in ENGINES:
+        raise UsageError(f"there is no engine '{name}'", remedy=f"one of {', '.join(ENGINES)}")
+    return import_module(f"tulle_runtime.{name}").simulate
