@@ -47,7 +47,8 @@ def deadlock_message(result: RunResult, program: Program) -> str:
     lines = ["  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
     if len(waits) > SHOWN:
         lines.append(f"  ... and {len(waits) - SHOWN} more")
-    head = f"deadlock: after cycle {max(result.cycles - 1, 0)} nothing can happen any more, and {len(waits)} waits remain"
+    last = max(result.cycles - 1, 0)
+    head = f"deadlock: after cycle {last} nothing can happen any more, and {len(waits)} waits remain"
     return "\n".join([head, *lines])
 
 

@@ -17,9 +17,7 @@ DTYPES = (DType.F16, DType.F32)
 
 def ports(count: int, *, features: str = "", header: bool = True) -> tuple[HostPort, ...]:
     """`count` ports on the west edge; port i carries the tensor `<features><i>`."""
-    return tuple(
-        HostPort(0, i, Port.WEST, 3, f"{features}{i}" if features else "", header) for i in range(count)
-    )
+    return tuple(HostPort(0, i, Port.WEST, 3, f"{features}{i}" if features else "", header) for i in range(count))
 
 
 def chunked(width: int, of: tuple[HostPort, ...], dtype: DType, *, is_input: bool = False) -> HostStream:

@@ -54,15 +54,20 @@ def _check_kind(array: np.ndarray, value: Value, stream: HostStream) -> None:
     if array.size == 0:
         kind = "values" if stream.format == StreamFormat.RAW else "tokens"
         raise BadInput(f"input '{value.name}' of shape {list(array.shape)} holds no {kind}", remedy="give at least one")
-    if integers and (int(array.min()) < INT32.min or int(array.max()) > INT32.max) and stream.format == StreamFormat.RAW:
+    if stream.dtype == DType.I32 and stream.format == StreamFormat.RAW and not _fits_i32(array):
         raise BadInput(f"input '{value.name}' holds values beyond 32 bits")
+
+
+def _fits_i32(array: np.ndarray) -> bool:
+    return int(array.min()) >= INT32.min and int(array.max()) <= INT32.max
 
 
 def _shape(array: np.ndarray, value: Value, stream: HostStream, protocol: Protocol | None) -> np.ndarray:
     """The array in the stream's own shape; its sizes are checked against the stream's."""
     if stream.format == StreamFormat.RAW:
         if array.size != stream.width:
-            raise BadInput(f"input '{value.name}' has {array.size} elements, not {stream.width}", remedy=f"give {value}")
+            what = f"input '{value.name}' has {array.size} elements, not {stream.width}"
+            raise BadInput(what, remedy=f"give {value}")
         return array.reshape(-1)
     if stream.format == StreamFormat.IDS:
         _check_rank(array, value, (len(value.shape),))
@@ -79,7 +84,8 @@ def _shape(array: np.ndarray, value: Value, stream: HostStream, protocol: Protoc
 
 def _check_rank(array: np.ndarray, value: Value, ranks: tuple[int, ...]) -> None:
     if array.ndim not in ranks:
-        raise BadInput(f"input '{value.name}' of shape {list(array.shape)} has rank {array.ndim}", remedy=f"give {value}")
+        what = f"input '{value.name}' of shape {list(array.shape)} has rank {array.ndim}"
+        raise BadInput(what, remedy=f"give {value}")
 
 
 def _check_ids(array: np.ndarray, value: Value, vocab: int) -> None:

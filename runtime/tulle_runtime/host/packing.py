@@ -25,7 +25,7 @@ def row_wavelets(elements: int, dtype: DType) -> int:
 
 
 def pack(values: np.ndarray, dtype: DType) -> np.ndarray:
-    """[..., n] values to u32 [..., row_wavelets(n)]; values are rounded to `dtype` first (f16: overflow to infinity)."""
+    """[..., n] values to u32 [..., row_wavelets(n)]; values round to `dtype` first (f16: overflow to infinity)."""
     with np.errstate(over="ignore", invalid="ignore"):
         rows = np.ascontiguousarray(values, dtype=numpy_dtype(dtype))
     if dtype.size == 4:
