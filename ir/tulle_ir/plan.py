@@ -16,6 +16,9 @@ from tulle_ir.code import DType
 from tulle_ir.program import Affine, Bundle, Leg, Port
 
 
+ORIGIN = Affine(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One way into a sink terminal: lane i is received from the router at (x, y) on (affine in i), travelling in
@@ -44,8 +47,8 @@ class Terminal:
     name: str
     lanes: int
     is_source: bool
-    x: Affine = Affine(0)
-    y: Affine = Affine(0)
+    x: Affine = ORIGIN
+    y: Affine = ORIGIN
     entries: tuple[Entry, ...] = ()
     colors: int = 1
     order_group: int = 0
