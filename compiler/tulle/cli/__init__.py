@@ -1,0 +1,1 @@
+"""The `tulle` command: the only place that prints or exits."""

@@ -1,0 +1,99 @@
+"""Printing and writing: results to stdout, logs to stderr, files atomically.
+
+On a terminal tables are drawn by rich (NO_COLOR takes the colours away); elsewhere they are plain aligned text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
+
+import numpy as np
+
+from tulle.cli.table import Table, plain
+
+
+def log(message: str) -> None:
+    """A line for the reader of the terminal, not part of the result."""
+    print(message, file=sys.stderr)
+
+
+def show(*parts: Table | str) -> None:
+    """Print tables and texts, a blank line between them."""
+    for index, part in enumerate(parts):
+        if index:
+            print()
+        if isinstance(part, str):
+            print(part)
+        elif sys.stdout.isatty():
+            _show_rich(part)
+        else:
+            print(plain(part))
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON document."""
+    print(json_text(value), end="")
+
+
+def json_text(value: Any) -> str:
+    """Indented JSON with a final newline; numpy numbers and arrays become plain ones."""
+    return json.dumps(value, indent=2, default=_plain_value) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace the file `path` by `text`, whole or not at all."""
+    with _replacing(path) as file:
+        file.write(text.encode())
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Replace the file `path` by an .npz of the arrays by name, whole or not at all."""
+    with _replacing(path) as file:
+        np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]  (its stub knows no mapping of names)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file beside `path` that takes its name at the end, or vanishes."""
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            yield file
+            file.close()
+            _publish(Path(file.name), path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    """Give the finished file the rights of a newly made one, and its name."""
+    mask = os.umask(0)
+    os.umask(mask)
+    temporary.chmod(0o666 & ~mask)
+    os.replace(temporary, path)
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _show_rich(table: Table) -> None:
+    from rich import box  # noqa: PLC0415  rich costs 0.1 s and is for terminals only
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table as RichTable  # noqa: PLC0415
+
+    drawn = RichTable(title=table.title or None, title_justify="left", box=box.SIMPLE_HEAD, caption=table.note or None)
+    for name, numeric in zip(table.columns, table.numeric(), strict=True):
+        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in table.cells():
+        drawn.add_row(*row)
+    Console(markup=False, highlight=False).print(drawn)
