@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
 from enum import StrEnum
 
 import numpy as np
 
 from tulle_ir.code import DType, Instruction
+from tulle_ir.tensors import same_tensors
 
 
 class Port(StrEnum):
@@ -251,3 +253,10 @@ class Program:
     streams: tuple[HostStream, ...] = ()
     protocol: Protocol | None = None
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal fields, and tensors of equal names, types, shapes and bits."""
+        if not isinstance(other, Program):
+            return NotImplemented
+        fields = (f.name for f in dataclass_fields(self) if f.name != "tensors")
+        return all(getattr(self, f) == getattr(other, f) for f in fields) and same_tensors(self.tensors, other.tensors)

@@ -1,0 +1,9 @@
+"""The text form of the stages (`*.tlir`): one grammar, a canonical printer, a parser. By example: docs/text.md."""
+
+from tulle_ir.text.parse import parse_program, parse_with_places
+from tulle_ir.text.places import Places
+from tulle_ir.text.program_printer import print_program
+from tulle_ir.text.stage import print_stage
+from tulle_ir.text.tensor_text import stored_tensors
+
+__all__ = ["Places", "parse_program", "parse_with_places", "print_program", "print_stage", "stored_tensors"]

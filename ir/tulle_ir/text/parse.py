@@ -1,0 +1,100 @@
+"""Parses text: errors are BadInput with file:line:col, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from threading import Lock
+
+import numpy as np
+from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from tulle_ir.program import Program
+from tulle_ir.text.lexical import WORDS
+from tulle_ir.text.places import Places, TextError
+from tulle_ir.text.program_reader import ProgramReader
+
+_STARTS = ["program"]
+_PLAIN_WORDS = {
+    "NAME": "a name",
+    "STRING": "text in quotes",
+    "INT": "an integer",
+    "FLOAT": "a number",
+    "QUEUE": "a queue (%name)",
+    "SIZE": "a size (4x3)",
+    "DTYPE": "a type (f16, f32, i32, u16)",
+    "SIDE": "a side (north, east, south, west)",
+    "THREAD": "a microthread (t0, t1, ...)",
+    "VECTOR_OP": "a vector operation",
+    "CMP": "a comparison",
+    "FORMAT": "a format (raw, chunks, ids)",
+    "CATEGORY": "a category (weights, activations, cache, code)",
+    "VERB": "activate, block or unblock",
+}
+_MOST_EXPECTED = 10
+_lock = Lock()  # the reader collects the places of one text at a time
+
+
+def parse_program(text: str, tensors: Mapping[str, np.ndarray] | None = None, file: str = "<text>") -> Program:
+    """The program of a text; `tensors` are those beside it. Raises BadInput with file:line:col."""
+    return parse_with_places(text, tensors, file)[0]
+
+
+def parse_with_places(
+    text: str, tensors: Mapping[str, np.ndarray] | None = None, file: str = "<text>"
+) -> tuple[Program, Places]:
+    """Like `parse_program`, with the place of every declaration and instruction."""
+    parser, reader = _parser()
+    with _lock:
+        reader.places, reader.beside = Places(file), tensors or {}
+        places = reader.places
+        try:
+            return parser.parse(text, start="program"), places  # pyright: ignore[reportReturnType]
+        except TextError as error:
+            raise error.as_bad_input(file) from None
+        except UnexpectedInput as error:
+            raise _explain(error, parser, text).as_bad_input(file) from None
+        finally:
+            reader.places, reader.beside = Places(""), {}
+
+
+@cache
+def _parser() -> tuple[Lark, ProgramReader]:
+    grammar = files("tulle_ir").joinpath("text", "tlir.lark").read_text(encoding="utf-8")
+    reader = ProgramReader()
+    return Lark(grammar, parser="lalr", start=_STARTS, transformer=reader, propagate_positions=False), reader
+
+
+def _explain(error: UnexpectedInput, parser: Lark, text: str) -> TextError:
+    match error:
+        case UnexpectedCharacters():
+            return TextError(f"the character '{error.char}' has no meaning here", error.line, error.column)
+        case UnexpectedToken():
+            return _unexpected(error, parser, text)
+        case _:
+            return TextError("the text cannot be read", max(error.line, 1), max(error.column, 1))
+
+
+def _unexpected(error: UnexpectedToken, parser: Lark, text: str) -> TextError:
+    token: Token = error.token
+    # `accepts` is exact where `expected` may name more; it needs the parser state that lark kept
+    accepted = error.accepts or error.expected
+    expected = _in_words(parser, accepted)
+    if token.type == "$END":
+        lines = text.splitlines() or [""]
+        return TextError(f"the text ends where {expected} is expected", len(lines), len(lines[-1]) + 1)
+    remedy = f'to use it as a name, write it in quotes: "{token}"' if "NAME" in accepted and token in WORDS else ""
+    found = text[token.start_pos : token.end_pos] if token.start_pos is not None else str(token)
+    return TextError(f"unexpected '{found}': expected {expected}", token.line or 1, token.column or 1, remedy)
+
+
+def _in_words(parser: Lark, terminals: set[str]) -> str:
+    words = sorted(_PLAIN_WORDS.get(name) or _literal(parser, name) for name in terminals)
+    if len(words) > _MOST_EXPECTED:
+        words = [*words[:_MOST_EXPECTED], "..."]
+    return " or ".join(words) if len(words) < 3 else ", ".join(words[:-1]) + f" or {words[-1]}"
+
+
+def _literal(parser: Lark, name: str) -> str:
+    return "the end of the text" if name == "$END" else f"'{parser.get_terminal(name).pattern.value}'"

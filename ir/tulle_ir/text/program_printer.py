@@ -1,0 +1,164 @@
+"""Prints a `Program` canonically: `parse(print(x)) == x`, and equal programs print equal text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from tulle_ir.program import (
+    Affine,
+    Buffer,
+    Bundle,
+    Category,
+    HostPort,
+    HostStream,
+    Leg,
+    Program,
+    ProgramClass,
+    Protocol,
+    Queue,
+    Register,
+    Route,
+    Symbol,
+    Table,
+    Task,
+    Trigger,
+)
+from tulle_ir.text import code_printer
+from tulle_ir.text.lexical import linear, name, queue, string
+from tulle_ir.text.tensor_text import inline_values, shape_text
+
+
+def print_program(program: Program) -> str:
+    """The canonical text; tensors too large to stand in it are `text.stored_tensors(program)`."""
+    width, height = program.mesh
+    head = f"program {string(program.name)} target {string(program.target)} mesh {width}x{height}"
+    return "\n".join(_braces(head, _items(program))) + "\n"
+
+
+def _braces(head: str, lines: Iterable[str]) -> Iterator[str]:
+    yield f"{head} {{"
+    for line in lines:
+        yield code_printer.INDENT + line
+    yield "}"
+
+
+def _items(program: Program) -> Iterator[str]:
+    if program.protocol is not None:
+        yield _protocol(program.protocol)
+    for symbol in program.symbols:
+        yield _symbol(symbol)
+    for stream in program.streams:
+        yield from _stream(stream)
+    for route in program.routes:
+        yield from _route(route)
+    for program_class in program.classes:
+        yield from _class(program_class)
+    for tensor in sorted(program.tensors):
+        yield _tensor(tensor, program.tensors[tensor])
+
+
+def _protocol(protocol: Protocol) -> str:
+    context = f" context {protocol.context}" if protocol.context else ""
+    vocab = f" vocab {protocol.vocab}" if protocol.vocab else ""
+    last = " last only" if protocol.last_only else ""
+    return f"protocol chunk {protocol.chunk}{context}{vocab}{last}"
+
+
+def _symbol(symbol: Symbol) -> str:
+    origin = f" origin {string(symbol.origin)}" if symbol.origin else ""
+    return f"symbol {string(symbol.name)} at {list(symbol.region)}{origin}"
+
+
+def _tensor(tensor: str, array: np.ndarray) -> str:
+    values = inline_values(array)
+    return f"tensor {string(tensor)} : {shape_text(array)}" + ("" if values is None else f" = [{', '.join(values)}]")
+
+
+def _stream(stream: HostStream) -> Iterator[str]:
+    direction = "input" if stream.is_input else "output"
+    head = f"{direction} {string(stream.name)} : {stream.format} {stream.dtype}[{stream.width}]"
+    return _braces(head, (_port(port) for port in stream.ports))
+
+
+def _port(port: HostPort) -> str:
+    features = f" features {string(port.features)}" if port.features else ""
+    header = "" if port.header else " without header"
+    return f"port ({port.x}, {port.y}) {port.side} color {port.color}{features}{header}"
+
+
+def _route(route: Route) -> Iterator[str]:
+    return _braces(f"route {string(route.name)}", (_bundle(bundle) for bundle in route.bundles))
+
+
+def _bundle(bundle: Bundle) -> str:
+    across, down = bundle.lanes
+    lanes = "" if bundle.lanes == (1, 1) else f" lanes {across}" if down == 1 else f" lanes {across}x{down}"
+    start = f"from {bundle.source} at ({_affine(bundle.x)}, {_affine(bundle.y)})"
+    end = [] if bundle.end is None else [f"end {bundle.end}"]
+    path = [start + (" ramp" if bundle.start_ramp else ""), *(_leg(leg) for leg in bundle.legs), *end]
+    return f"color {bundle.color}{lanes}: {', '.join(path)}"
+
+
+def _leg(leg: Leg) -> str:
+    return f"{leg.direction} to {_affine(leg.to)}" + (" ramp each" if leg.ramp else "")
+
+
+def _affine(affine: Affine) -> str:
+    factors = (("i", affine.per_i), ("j", affine.per_j))
+    return linear([(lane, factor) for lane, factor in factors if factor], affine.constant)
+
+
+def _class(program_class: ProgramClass) -> Iterator[str]:
+    grid = program_class.grid
+    step = "" if (grid.step_x, grid.step_y) == (1, 1) else f" step ({grid.step_x}, {grid.step_y})"
+    at = f"at {[grid.x, grid.y, grid.width, grid.height]}{step}"
+    return _braces(f"class {string(program_class.name)} {at} sram {program_class.sram_bytes}", _members(program_class))
+
+
+def _members(program_class: ProgramClass) -> Iterator[str]:
+    for buffer in program_class.buffers:
+        yield _buffer(buffer)
+    for table in program_class.tables:
+        yield _table(table)
+    for register in program_class.registers:
+        yield _register(register)
+    for declared in program_class.queues:
+        yield _queue(declared)
+    for task in program_class.tasks:
+        yield from code_printer.block(_task_head(task), task.code)
+
+
+def _buffer(buffer: Buffer) -> str:
+    category = "" if buffer.category is Category.ACTIVATIONS else f" {buffer.category}"
+    data = f" = tensor {string(buffer.data)}" if buffer.data else ""
+    return f"buffer {name(buffer.name)} : {buffer.dtype}[{buffer.size}] at {buffer.address}{category}{data}"
+
+
+def _table(table: Table) -> str:
+    shape = f"{table.dtype}[{table.capacity}] columns {table.columns}"
+    places = f"ptr at {table.ptr_address}, row at {table.row_address}, value at {table.value_address}"
+    return f"table {name(table.name)} : {shape} {places} = tensor {string(table.data)}"
+
+
+def _register(register: Register) -> str:
+    if isinstance(register.value, str):
+        return f"register {name(register.name)} = tensor {string(register.value)}"
+    return f"register {name(register.name)}" + (f" = {register.value}" if register.value else "")
+
+
+def _queue(declared: Queue) -> str:
+    direction = "input" if declared.is_input else "output"
+    return f"{direction} {queue(declared.name)} : {declared.dtype} color {declared.color} queue {declared.index}"
+
+
+def _task_head(task: Task) -> str:
+    match task.trigger:
+        case Trigger.START:
+            trigger = " on start"
+        case Trigger.DATA:
+            trigger = f" on {queue(task.queue)}"
+        case Trigger.ACTIVATION:
+            trigger = ""
+    return f"task {name(task.name)}{trigger}" + (" blocked" if task.blocked else "")

@@ -1,0 +1,87 @@
+"""Builds a `Program` while the text is parsed (inline LALR transformer)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from lark import Token, v_args
+
+from tulle_ir.program import HostStream, Program, ProgramClass, Protocol, Route, Symbol
+from tulle_ir.tensors import Layered, describe
+from tulle_ir.text.class_reader import all_of
+from tulle_ir.text.fabric_reader import FabricReader, size_of
+from tulle_ir.text.reader import error
+from tulle_ir.text.tensor_text import array_of, dtype_name, numpy_dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A tensor that the text declares; without values it lies in the store beside it."""
+
+    name: str
+    values: np.ndarray | None
+
+
+class ProgramReader(FabricReader):
+    """Methods are named after the grammar's rules. `beside` holds the tensors beside the text."""
+
+    beside: Mapping[str, np.ndarray] = {}
+
+    def program(self, keyword: Token, name: Token, target: Token, mesh: Token, *items: object) -> Program:
+        protocols = all_of(Protocol, items)
+        if len(protocols) > 1:
+            raise error("a program has at most one protocol", keyword)
+        program = Program(
+            target=str(target),
+            mesh=size_of(mesh),
+            name=str(name),
+            symbols=all_of(Symbol, items),
+            routes=all_of(Route, items),
+            classes=all_of(ProgramClass, items),
+            streams=all_of(HostStream, items),
+            protocol=protocols[0] if protocols else None,
+            tensors=self._tensors(all_of(Declared, items)),
+        )
+        return self.put(keyword, program)
+
+    def protocol(
+        self, keyword: Token, chunk: int, context: int | None, vocab: int | None, last: Token | None
+    ) -> Protocol:
+        return self.put(keyword, Protocol(chunk, context or 0, vocab or 0, last is not None))
+
+    def symbol(self, keyword: Token, name: Token, region: tuple[int, int, int, int], origin: Token | None) -> Symbol:
+        return self.put(keyword, Symbol(str(name), region, str(origin or "")))
+
+    # ---- tensors ----
+
+    def tensor(
+        self, keyword: Token, name: Token, dtype: Token, shape: tuple[int, ...] | None, values: tuple[float, ...] | None
+    ) -> Declared:
+        self.places.put_tensor(name, keyword.line or 1, keyword.column or 1)
+        try:
+            kind = numpy_dtype(dtype)
+            array = None if values is None else array_of(values, kind, shape or ())
+        except (ValueError, TypeError, OverflowError) as reason:
+            raise error(f"tensor '{name}': {reason}", keyword) from None
+        if array is None:
+            self._check_stored(name, kind, shape or ())
+        return Declared(str(name), array)
+
+    def _check_stored(self, name: Token, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+        if name not in self.beside:
+            remedy = "give its values here, or put it into the .safetensors file beside the text"
+            raise error(f"tensor '{name}' has no values", name, remedy)
+        stored = describe(self.beside, str(name))
+        if stored != (dtype, shape):
+            kind = f"{dtype_name(stored[0])}{list(stored[1])}"
+            raise error(f"tensor '{name}' is {kind} in the file beside the text", name)
+
+    def _tensors(self, declared: tuple[Declared, ...]) -> Mapping[str, np.ndarray]:
+        inline = {tensor.name: tensor.values for tensor in declared if tensor.values is not None}
+        beside = frozenset(tensor.name for tensor in declared if tensor.values is None)
+        return Layered(inline, self.beside, beside) if beside else inline
+
+
+v_args(inline=True)(ProgramReader)  # lark passes the children as arguments
