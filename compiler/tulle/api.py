@@ -21,7 +21,7 @@ def compile(
     reduce: Literal["f16", "f32"] = "f32",
     prune: str | None = None,
     ignore_sparsity: bool = False,
-    objective: Literal["latency", "throughput"] = "latency",
+    objective: Literal["latency", "throughput"] = "throughput",
     logits: Literal["all", "last"] = "all",
     seed: int = 0,
 ) -> Artifact:

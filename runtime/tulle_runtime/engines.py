@@ -22,4 +22,4 @@ def load_engine(name: str) -> Engine:
     """The engine `name`. Raises UsageError for an unknown one."""
     if name not in ENGINES:
         raise UsageError(f"there is no engine '{name}'", remedy=f"one of {', '.join(ENGINES)}")
-    return import_module(f"tulle_runtime.{name}").simulate
+    return getattr(import_module(f"tulle_runtime.{name}"), f"run_{name}")

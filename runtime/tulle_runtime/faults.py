@@ -9,14 +9,14 @@ from tulle_runtime.result import Fault, RunResult, Wait
 SHOWN = 12  # waits listed in a message
 
 
-def raise_for_status(result: RunResult, program: Program) -> None:
+def raise_for_status(result: RunResult, program: Program, max_cycles: int | None) -> None:
     """Return if the run is ok; raise MachineFault or LimitReached if not."""
     match result.status:
         case "ok":
             return
         case "limit":
             raise LimitReached(
-                f"the run was still going at cycle {result.cycles}, the limit set", remedy="raise --max-cycles"
+                f"the run was still going at cycle {max_cycles}, the limit that was set", remedy="raise --max-cycles"
             )
         case "deadlock":
             raise MachineFault(deadlock_message(result, program), remedy=deadlock_remedy(result.waits))

@@ -91,7 +91,14 @@ def _show_rich(table: Table) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table as RichTable  # noqa: PLC0415
 
-    drawn = RichTable(title=table.title or None, title_justify="left", box=box.SIMPLE_HEAD, caption=table.note or None)
+    drawn = RichTable(
+        title=table.title or None,
+        title_justify="left",
+        caption=table.note.strip() or None,
+        caption_justify="left",
+        show_header=table.has_header,
+        box=box.SIMPLE_HEAD,
+    )
     for name, numeric in zip(table.columns, table.numeric(), strict=True):
         drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in table.cells():

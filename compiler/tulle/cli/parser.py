@@ -79,7 +79,7 @@ def _compile(parser: ArgumentParser) -> None:
     add("--reduce", choices=("f32", "f16"), default="f32", help="sums across tiles (default: f32)")
     add("--prune", metavar="HOW", type=values.pruning, help="magnitude:S, random:S (S: share of zeros) or mask:FILE")
     add("--ignore-sparsity", action="store_true", help="treat zeros as weights: the dense baseline")
-    add("--objective", choices=("latency", "throughput"), default="latency", help="(default: latency)")
+    add("--objective", choices=("latency", "throughput"), default="throughput", help="(default: throughput)")
     add("--logits", choices=("all", "last"), default="all", help="of every token, or the last one (default: all)")
     add("--seed", metavar="S", type=values.integer, default=0, help="of placement and pruning (default: 0)")
     add("--level", choices=LEVELS, default="program", help="last stage to make (default: program)")

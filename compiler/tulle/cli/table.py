@@ -17,6 +17,11 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
 
+    @property
+    def has_header(self) -> bool:
+        """Whether any column has a name."""
+        return any(self.columns)
+
     def cells(self) -> Iterator[tuple[str, ...]]:
         """The rows as text."""
         return (tuple(text_of(cell) for cell in row) for row in self.rows)
@@ -48,7 +53,7 @@ def plain(table: Table) -> str:
     widths = [max(len(row[i]) for row in body) for i in range(len(table.columns))]
     numeric = table.numeric()
     lines = [table.title] if table.title else []
-    for row in body:
+    for row in body if table.has_header else body[1:]:
         aligned = [c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True)]
         lines.append("  " + "  ".join(aligned).rstrip())
     return "\n".join([*lines, *([table.note] if table.note else [])])

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tulle_ir.program import HostStream, Protocol, StreamFormat
+
 LAST_CHUNK = 1 << 8
 POSITION_SHIFT = 16
 
@@ -45,3 +47,14 @@ class Chunking:
         first = group.first + group.tokens * np.arange(group.chunks, dtype=np.uint32)
         last = first + group.tokens == self.tokens
         return np.uint32(group.tokens) | (last * np.uint32(LAST_CHUNK)) | (first << np.uint32(POSITION_SHIFT))
+
+
+def output_chunking(
+    stream: HostStream, protocol: Protocol | None, chunking: Chunking | None
+) -> tuple[Chunking | None, bool]:
+    """How an output stream is cut, and whether it holds every token (or only the last of each sequence)."""
+    if stream.format == StreamFormat.RAW or chunking is None:
+        return None, True
+    if protocol is not None and protocol.last_only:
+        return chunking.last_only(), False
+    return chunking, True

@@ -1,0 +1,1 @@
+"""What `tulle` shows, as tables and text: nothing here prints."""

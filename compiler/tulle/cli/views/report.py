@@ -1,0 +1,75 @@
+"""The report of a run or a compilation (its JSON form, design section 9) as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tulle.cli.table import Cell, Table
+
+Report = Mapping[str, Any]
+
+SLOWEST = 12  # kernels shown
+
+
+def summary_table(report: Report) -> Table:
+    """The figures of the whole, one per line."""
+    width, height = report["mesh"]
+    use = report["utilization"]
+    rows: list[tuple[Cell, ...]] = [("mesh", f"{width} x {height} PEs of {report['target']}")]
+    if report.get("tokens"):
+        rows.append(("tokens", f"{report['tokens']:,} in chunks of {report['chunk']}"))
+    rows += [(label, f"{report[key]:,}") for key, label in _CYCLES if report.get(key)]
+    if report.get("time_us"):
+        rows.append(("time", f"{report['time_us']:,.1f} us at the target's clock"))
+    rows.append(("PEs used", f"{use['pes_used']:,}"))
+    if report.get("cycles"):
+        rows.append(("datapath in use", f"{use['datapath']:.1%}, busiest PE {use['imbalance']:.2f} x the mean"))
+    if report.get("axpy", {}).get("executed"):
+        rows.append(("AXPYs", f"{report['axpy']['executed']:,} with {report['axpy']['macs']:,} multiply-accumulates"))
+    if report.get("wavelets", {}).get("sent"):
+        rows.append(("wavelets", f"{report['wavelets']['sent']:,} sent, {report['wavelets']['hops']:,} hops"))
+    return Table("", ("", ""), tuple(rows))
+
+
+_CYCLES = (
+    ("cycles", "cycles"),
+    ("predicted_cycles", "cycles, predicted"),
+    ("bound_cycles", "cycles, bound of this mapping"),
+    ("ideal_cycles", "cycles, ideal on these PEs"),
+    ("first_token_cycles", "first chunk out at cycle"),
+)
+
+
+def memory_table(report: Report) -> Table:
+    """SRAM by category, the fullest and the mean PE."""
+    memory = report["memory"]
+    total = memory["total_bytes"]
+    rows: list[tuple[Cell, ...]] = [(name, held, _share(held, total)) for name, held in memory["by_category"].items()]
+    rows.append(("all", total, _share(total, total)))
+    limit = memory["limit_bytes"]
+    note = (
+        f"  fullest PE {memory['max_pe_bytes']:,} of {limit:,} bytes ({memory['max_pe_bytes'] / limit:.0%}), "
+        f"mean {memory['mean_pe_bytes']:,.0f}"
+    )
+    return Table("memory", ("holds", "bytes", "share"), tuple(rows), note)
+
+
+def kernel_table(report: Report, most: int = SLOWEST) -> Table:
+    """The kernels whose busiest PE has the most work, first."""
+    kernels = sorted(report["kernels"], key=lambda k: (-k["bound_cycles"], k["name"]))
+    columns = ("kernel", "PEs", "bound", "ideal", "busy", "waiting", "blocked", "non-zeros", "max PE bytes")
+    rows = tuple(_kernel_row(kernel) for kernel in kernels[:most])
+    note = f"  {len(kernels) - most} more kernels" if len(kernels) > most else ""
+    return Table("kernels, slowest first", columns, rows, note)
+
+
+def _kernel_row(kernel: Mapping[str, Any]) -> tuple[Cell, ...]:
+    _, _, width, height = kernel["region"]
+    shares = tuple(f"{kernel[key]:.1%}" for key in ("busy", "waiting", "blocked"))
+    work = (kernel["bound_cycles"], kernel["ideal_cycles"])
+    return (kernel["name"], width * height, *work, *shares, kernel["nonzeros"], kernel["max_pe_bytes"])
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else ""
