@@ -1,0 +1,210 @@
+"""The linear kernel: y = x @ w + b, then an activation; (Li + m) x Lo PEs.
+
+Input lane i comes down column i to all its tiles. Tile (i, j) holds the non-zeros that lead from lane i to output lane
+j and runs their AXPYs as rows of x arrive. Partial sums run east along row j, each tile adding its own, into m
+finishing PEs, each of which takes 1/m of the rows through bias and activation and passes the rest on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from tulle_compiler.kernels.builder import ClassBuilder, launch, mem, send_header, take_header, vector, wait
+from tulle_compiler.kernels.chains import at, chain_classes, column_entries, east_chain
+from tulle_compiler.kernels.finish import emit_finishers, finish_slots, result_chain
+from tulle_compiler.kernels.tiles import compressed, dense, nonzeros_per_tile
+from tulle_compiler.kernels.view import View, partition_tensors
+from tulle_compiler.options import Precision
+from tulle_compiler.partition import Partition, from_lists
+from tulle_ir.code import Await, Axpy, Cmp, DType, If, Instruction, Loop, Reg
+from tulle_ir.plan import InternalRoute, Kernel, KernelCost, Terminal
+from tulle_ir.program import Category, Grid, ProgramClass
+from tulle_ir.target import Target
+
+REDUCE, RECEIVE = 0, 1  # microthreads, most urgent first
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear operator ready to become a kernel. weight: [in, out]; `finishers`: m."""
+
+    name: str
+    origin: str
+    weight: np.ndarray
+    bias: np.ndarray | None
+    activation: str
+    inputs: Partition
+    outputs: Partition  # in the order of the partial sums
+    finishers: int
+    dense: bool
+    result: DType
+
+    @property
+    def stream(self) -> Partition:
+        """The output as its stream carries it: the last finisher's rows first."""
+        return from_lists([np.concatenate(self.split(lane)[::-1]) for lane in range(self.outputs.lanes)])
+
+    def split(self, lane: int) -> list[np.ndarray]:
+        """The rows of an output lane by finisher."""
+        rows = self.outputs.features(lane)
+        bounds = np.arange(self.finishers + 1) * len(rows) // self.finishers
+        return [rows[a:b] for a, b in pairwise(bounds)]
+
+
+def plan_linear(op: Linear, precision: Precision, target: Target, chunk: int) -> Kernel:
+    """The kernel of a linear operator."""
+    inputs, outputs, m = op.inputs, op.outputs, op.finishers
+    width, height = inputs.lanes + m, outputs.lanes
+    sink = Terminal("x", inputs.lanes, False, entries=column_entries(height), order_group=0)
+    source = Terminal("y", outputs.lanes, True, at(width - 1), at(0, 1), order_group=1)
+    internal = [InternalRoute(parity, east_chain(width, height, parity)) for parity in (0, 1)]
+    if m > 1:
+        internal += [InternalRoute(2 + parity, result_chain(inputs.lanes, m, height, parity)) for parity in (0, 1)]
+    tensors = {
+        "weight": op.weight,
+        **partition_tensors("inputs", inputs),
+        **partition_tensors("outputs", outputs),
+    }
+    if op.bias is not None:
+        tensors["bias"] = op.bias
+    return Kernel(
+        name=op.name,
+        kind="linear",
+        origin=op.origin,
+        width=width,
+        height=height,
+        terminals=(sink, source),
+        internal=tuple(r for r in internal if r.bundles),
+        cost=linear_cost(op, precision, target, chunk),
+        params={"finishers": m, "activation": op.activation, "dense": int(op.dense), "result": op.result.value},
+        tensors=tensors,
+    )
+
+
+def linear_cost(op: Linear, precision: Precision, target: Target, chunk: int) -> KernelCost:
+    """Slots per full chunk of the busiest PE and of the mean one, and bytes of the largest."""
+    tiles = nonzeros_per_tile(op.weight, op.inputs, op.outputs)
+    slots = tile_slots(tiles, op.inputs.sizes[None, :], op.outputs.sizes[:, None], op.dense, precision, target, chunk)
+    finish = max(
+        finish_slots(int(op.outputs.largest), op.finishers, s, op.activation, precision, op.result, target, chunk)
+        for s in range(op.finishers)
+    )
+    busiest = max(float(slots.max()), finish)
+    pes = tiles.size + op.finishers * op.outputs.lanes
+    ideal = (float(slots.sum()) + finish * op.finishers * op.outputs.lanes) / pes
+    return KernelCost(
+        predicted=busiest,
+        bound=busiest,
+        ideal=ideal,
+        max_pe_bytes=tile_bytes(int(tiles.max()), op.inputs.largest, op.outputs.largest, op.dense, precision, chunk),
+        nonzeros=int(tiles.sum()),
+        pes=pes,
+    )
+
+
+def tile_slots(nonzeros, inputs, outputs, is_dense: bool, precision: Precision, target: Target, chunk: int):
+    """Datapath slots of a tile per full chunk: receiving, AXPYs, adding partial sums, and the fixed part.
+
+    Arguments broadcast: non-zeros, input features K and output features R of the tile.
+    """
+    width = axpy_width(precision, target)
+    steps = -(-chunk // width)
+    receive = inputs * -(-chunk // precision.per_wavelet)
+    if is_dense:
+        axpys = inputs * (target.vector_issue + outputs * steps + (outputs - 1) * target.row_overhead)
+    else:
+        axpys = inputs * target.axpy_issue + nonzeros * (target.axpy_overhead + steps)
+    sums = outputs * -(-chunk // (2 if precision.reduce is DType.F16 else 1))
+    convert = 0 if precision.reduce is precision.accumulate else outputs * (chunk + 1)
+    return receive + axpys + sums + convert + target.dispatch_cycles + 5
+
+
+def axpy_width(precision: Precision, target: Target) -> int:
+    """Elements per cycle of a tile's AXPYs."""
+    widths = target.widths
+    if precision.stream is DType.F32:
+        return widths.f32_multiply
+    return widths.f16 if precision.accumulate is DType.F16 else widths.f16_to_f32
+
+
+def tile_bytes(nonzeros: int, inputs: int, outputs: int, is_dense: bool, precision: Precision, chunk: int) -> int:
+    """SRAM of a tile: its weights, the input block of a chunk, the partial sums."""
+    size = precision.stream.size
+    weights = inputs * outputs * size if is_dense else nonzeros * (2 + size) + 2 * (inputs + 1)
+    convert = 0 if precision.reduce is precision.accumulate else outputs * chunk * precision.reduce.size
+    return weights + inputs * chunk * size + outputs * chunk * precision.accumulate.size + convert
+
+
+def emit_linear(view: View, tensors: dict[str, np.ndarray]) -> list[ProgramClass]:
+    """The classes of a linear kernel: tiles by their place in the chain, finishers by column."""
+    tiles = _Tiles(view)
+    classes = [tiles.emit(*chain, tensors) for chain in chain_classes(tiles.inputs.lanes)]
+    return classes + [c for s in range(view.number("finishers")) for c in emit_finishers(view, s, tensors)]
+
+
+class _Tiles:
+    """The tiles of one linear kernel, cut once and shared by their classes."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.inputs, self.outputs = view.partition("inputs"), view.partition("outputs")
+        self.weight = view.kernel.tensors["weight"]
+        self.is_dense = bool(view.number("dense"))
+        stream = view.precision.stream
+        cut = dense if self.is_dense else compressed
+        self.cut = cut(self.weight, self.inputs, self.outputs, stream)
+
+    def emit(self, name: str, first: int, count: int, step: int, tensors: dict[str, np.ndarray]) -> ProgramClass:
+        """The class of the tiles in columns first, first + step, ..."""
+        view, precision, chunk = self.view, self.view.precision, self.view.chunk
+        columns = first + step * np.arange(count)
+        lanes_in = view.ports["x"].lanes()[columns]
+        lanes_out = view.ports["y"].lanes()
+        b = ClassBuilder(name, Grid(first, 0, count, len(lanes_out), step, 1), view.target)
+        k_size = b.register("K", np.broadcast_to(self.inputs.sizes[lanes_in], (len(lanes_out), count)))
+        r_size = b.register("R", np.broadcast_to(self.outputs.sizes[lanes_out][:, None], (len(lanes_out), count)))
+        header, n, k = b.register("header"), b.register("n"), b.register("k")
+        x_in = b.input("x", view.ports["x"].colors[first], precision.stream)
+        down = b.output("sum_out", view.colors[first % 2], precision.reduce)
+        b.buffer("X", precision.stream, self.inputs.largest * chunk, side=0)
+        b.buffer("Y", precision.accumulate, self.outputs.largest * chunk, side=1)
+        pe = (lanes_out[:, None] * self.inputs.lanes + lanes_in[None, :]).reshape(-1)
+        code: list[Instruction] = [
+            *take_header(x_in, header, n),
+            launch(RECEIVE, "mov", mem("X", (chunk, 1)), x_in, None, k_size, n),
+            wait(REDUCE),
+            Loop(k, k_size, (Await(RECEIVE, k), *self._column(b, k, n, r_size, pe))),
+        ]
+        total = "Y"
+        if precision.reduce is not precision.accumulate:
+            total = b.buffer("Z", precision.reduce, self.outputs.largest * chunk)
+            code.append(vector("mov", mem(total, (chunk, 1)), mem("Y", (chunk, 1)), None, r_size, n))
+        if first == self.inputs.lanes - 1:
+            code.append(send_header(down, header))
+        own = mem(total, (chunk, 1))
+        if first == 0:
+            code.append(launch(REDUCE, "mov", down, own, None, r_size, n))
+        else:
+            up = b.input("sum_in", view.colors[(first - 1) % 2], precision.reduce)
+            code.append(launch(REDUCE, "add", down, up, own, r_size, n))
+        b.task("chunk", code, on=x_in)
+        return b.finish(view.kernel.name, view.frame, tensors)
+
+    def _column(self, b: ClassBuilder, k: Reg, n: Reg, r_size: Reg, pe: np.ndarray) -> tuple[Instruction, ...]:
+        """The AXPYs of column k."""
+        precision, chunk = self.view.precision, self.view.chunk
+        x = mem("X", (0, 1), 0, (k, chunk))
+        if not self.is_dense:
+            assert not isinstance(self.cut, np.ndarray)
+            b.table("W", precision.stream, self.inputs.largest, self.cut.arranged(pe))
+            return (Axpy(mem("Y", (chunk, 1)), "W", k, x, n),)
+        assert isinstance(self.cut, np.ndarray)
+        rows = self.outputs.largest
+        tiles = self.cut.reshape(-1, self.cut.shape[-1])[pe].reshape(b.grid.height, b.grid.width, -1)
+        b.buffer("W", precision.stream, tiles.shape[-1], Category.WEIGHTS, tiles)
+        column = mem("W", (1, 0), 0, (k, rows))
+        first = vector("mul", mem("Y", (chunk, 1)), column, x, r_size, n)
+        later = vector("fma", mem("Y", (chunk, 1)), column, x, r_size, n)
+        return (If(k, Cmp.EQ, 0, (first,), (later,)),)  # the first column sets the sums: they are never cleared
