@@ -27,7 +27,7 @@ _CODES = {
 _CODE_OF = {dtype: code for code, dtype in _CODES.items()}
 
 
-def store_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | np.ndarray]:
+def store_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryview]:
     """The bytes of the store: header, then every array, large elements first. Raises ValueError for odd types."""
     little = {name: _little_endian(tensor) for name, tensor in tensors.items()}
     order = sorted(little, key=lambda name: (-little[name].itemsize, name))
@@ -44,7 +44,7 @@ def store_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | np.ndarr
     header += b" " * (-(8 + len(header)) % ALIGNMENT)
     yield len(header).to_bytes(8, "little") + header
     for name in order:
-        yield little[name].reshape(-1).view(np.uint8)
+        yield little[name].reshape(-1).view(np.uint8).data
 
 
 def _little_endian(tensor: np.ndarray) -> np.ndarray:

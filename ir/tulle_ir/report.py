@@ -1,0 +1,141 @@
+"""The report of a run or a compilation, schema 1. Cycles, bytes and wavelets are counts; shares lie in [0, 1].
+
+A compilation has no `cycles`; where a key does not apply it is left out of the JSON (None here).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+REPORT_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AxpyCounts:
+    """executed: AXPYs of at least one element; macs: multiply-accumulates in them."""
+
+    executed: int = 0
+    macs: int = 0
+    skipped_zero_activations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WaveletCounts:
+    """sent: by compute engines; hops: over links; crossings: over links and ramps."""
+
+    sent: int = 0
+    hops: int = 0
+    crossings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryBytes:
+    """Bytes over all PEs by what they hold."""
+
+    weights: int = 0
+    activations: int = 0
+    cache: int = 0
+    code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """SRAM: the limit of one PE, the fullest PE, the mean over the PEs used, the sum."""
+
+    limit_bytes: int = 0
+    max_pe_bytes: int = 0
+    mean_pe_bytes: int = 0
+    total_bytes: int = 0
+    by_category: CategoryBytes = CategoryBytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Utilization:
+    """datapath: used share of the PE-cycles; imbalance: slots of the busiest PE over the mean."""
+
+    pes_used: int = 0
+    datapath: float = 0.0
+    imbalance: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """Parameters and FLOPs per token, dense and as compiled, in the convention of sparse GPT papers."""
+
+    parameters_dense: int = 0
+    parameters_stored: int = 0
+    flops_per_token_dense: int = 0
+    flops_per_token: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One region. busy, waiting and blocked are shares of its PE-cycles."""
+
+    name: str
+    origin: str
+    region: tuple[int, int, int, int]
+    nonzeros: int = 0
+    cycles: int = 0
+    busy: float = 0.0
+    waiting: float = 0.0
+    blocked: float = 0.0
+    bound_cycles: int = 0
+    ideal_cycles: int = 0
+    max_pe_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """Time the simulation itself took."""
+
+    seconds: float = 0.0
+    crossings_per_second: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`cycles`: of the run; `bound_cycles`: what this mapping cannot beat; `ideal_cycles`: what no mapping on these
+    PEs beats; `predicted_cycles`: by the cost model. `status`: "ok", "deadlock", "fault", "limit"; "compiled" for a
+    compilation. `dtype` is "" for a hand-written program.
+    """
+
+    status: str
+    target: str
+    mesh: tuple[int, int]
+    tokens: int = 0
+    chunk: int = 0
+    context: int = 0
+    dtype: str = ""
+    cycles: int | None = None
+    time_us: float | None = None
+    first_token_cycles: int | None = None
+    predicted_cycles: int | None = None
+    bound_cycles: int = 0
+    ideal_cycles: int = 0
+    axpy: AxpyCounts | None = None
+    wavelets: WaveletCounts | None = None
+    memory: Memory = Memory()
+    utilization: Utilization = Utilization()
+    accounting: Accounting = Accounting()
+    kernels: tuple[Kernel, ...] = ()
+    wall: Wall | None = None
+    schema: int = field(default=REPORT_SCHEMA, init=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values with `schema` first; keys that do not apply are left out."""
+        return {"schema": self.schema} | {
+            key: value for key, value in _plain(asdict(self)).items() if value is not None
+        }
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Mapping():
+            return {key: _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return value.item() if hasattr(value, "item") else value  # numpy's numbers are not JSON's
