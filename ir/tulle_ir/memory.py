@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
 from tulle_ir.code import If, Instruction, Loop, While
 from tulle_ir.program import Category, Grid, Program, ProgramClass, Table
+from tulle_ir.report import CategoryBytes, Memory
 from tulle_ir.target import Target
 
 CATEGORIES = tuple(Category)
@@ -39,16 +39,17 @@ def pes_used(program: Program) -> np.ndarray:
     return used
 
 
-def memory_section(held: np.ndarray, used: np.ndarray, limit: int) -> dict[str, Any]:
-    """`held`: bytes [categories, H, W] (memory_map); `used`: bool [H, W]; `limit`: bytes of SRAM per PE."""
+def memory_of(held: np.ndarray, used: np.ndarray, target: Target) -> Memory:
+    """The report's memory; `held`: bytes [categories, H, W] (`memory_map`), `used`: bool [H, W] (`pes_used`)."""
     per_pe = held.sum(axis=0)[used]
-    return {
-        "limit_bytes": limit,
-        "max_pe_bytes": int(per_pe.max(initial=0)),
-        "mean_pe_bytes": round(float(per_pe.mean()), 1) if per_pe.size else 0,
-        "total_bytes": int(per_pe.sum()),
-        "by_category": {c.value: int(held[i].sum()) for i, c in enumerate(CATEGORIES)},
-    }
+    by_category = {category.value: int(held[i].sum()) for i, category in enumerate(CATEGORIES)}
+    return Memory(
+        limit_bytes=target.sram_bytes,
+        max_pe_bytes=int(per_pe.max(initial=0)),
+        mean_pe_bytes=round(per_pe.sum() / max(per_pe.size, 1)),
+        total_bytes=int(per_pe.sum()),
+        by_category=CategoryBytes(**by_category),
+    )
 
 
 def class_bytes(of: ProgramClass, program: Program, target: Target) -> dict[Category, np.ndarray]:

@@ -6,54 +6,115 @@ Utilization and kernels are counted in PE-cycles: the sum over PEs of cycles fro
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tulle_ir.program import Symbol
-from tulle_runtime.bounds import slot_bounds
+from tulle_ir.memory import memory_map, memory_of, pes_used
+from tulle_ir.program import Program, Symbol
+from tulle_ir.report import Accounting, AxpyCounts, Kernel, Report, Utilization, Wall, WaveletCounts
+from tulle_ir.target import Target
+from tulle_runtime.arrival import first_token_cycles
+from tulle_runtime.bounds import slot_bounds, whole_bounds
+from tulle_runtime.host.chunking import Chunking
 from tulle_runtime.result import RunResult
 
 Facts = Mapping[str, Any]
 
 
-def utilization_section(result: RunResult, used: np.ndarray) -> dict[str, Any]:
-    """datapath: used share of the PE-cycles; imbalance: slots of the busiest PE over the mean."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that is known of a run. `inputs`: wavelets u32 per port of each input stream; `facts`: the manifest's key
+    "report", the JSON of the compiler's report (empty for a bare program); `seconds`: wall time of the engine."""
+
+    result: RunResult
+    program: Program
+    target: Target
+    chunking: Chunking | None
+    inputs: list[list[np.ndarray]]
+    facts: Facts
+    seconds: float
+
+
+def run_report(run: Run) -> Report:
+    """The report of the run; times are microseconds at the target's clock."""
+    result, protocol, chunking = run.result, run.program.protocol, run.chunking
+    held, used = memory_map(run.program, run.target), pes_used(run.program)
+    bounds = whole_bounds(run.program, result, run.inputs)
+    return Report(
+        status=result.status,
+        target=run.program.target,
+        mesh=run.program.mesh,
+        tokens=chunking.batch * chunking.tokens if chunking else 0,
+        chunk=protocol.chunk if protocol else 0,
+        context=protocol.context if protocol else 0,
+        dtype=run.facts.get("dtype", ""),
+        cycles=result.cycles,
+        time_us=round(result.cycles / run.target.gigahertz / 1000, 6),
+        first_token_cycles=first_token_cycles(run.program, result, chunking),
+        predicted_cycles=predicted_cycles(run.facts, chunking),
+        bound_cycles=bounds.bound,
+        ideal_cycles=bounds.ideal,
+        axpy=AxpyCounts(int(result.counts.axpys.sum()), int(result.counts.macs.sum())),
+        wavelets=WaveletCounts(int(result.counts.sent.sum()), result.hops, result.crossings),
+        memory=memory_of(held, used, run.target),
+        utilization=_utilization(result, used),
+        accounting=Accounting(**run.facts.get("accounting", {})),
+        kernels=_kernels(run, held.sum(axis=0), used),
+        wall=Wall(round(run.seconds, 6), round(result.crossings / max(run.seconds, 1e-9))),
+    )
+
+
+def predicted_cycles(facts: Facts, chunking: Chunking | None) -> int | None:
+    """What the cost model says of this run: the latency of one chunk, and the interval for each further one.
+
+    The facts hold them as `prediction: {latency_cycles, interval_cycles}`; None if they do not.
+    """
+    prediction = facts.get("prediction")
+    if prediction is None or chunking is None:
+        return None
+    chunks = chunking.batch * -(-chunking.tokens // chunking.size)
+    return round(prediction["latency_cycles"] + (chunks - 1) * prediction["interval_cycles"])
+
+
+def _utilization(result: RunResult, used: np.ndarray) -> Utilization:
+    """`used`: bool [H, W], the PEs with code."""
     slots = result.counts.slots[used]
-    pe_cycles = max(result.cycles, 1) * max(slots.size, 1)
-    mean = slots.mean() if slots.size else 0.0
-    return {
-        "pes_used": int(used.sum()),
-        "datapath": round(float(slots.sum() / pe_cycles), 4),
-        "imbalance": round(float(slots.max() / mean), 4) if mean > 0 else 1.0,
-    }
+    if not slots.any():
+        return Utilization(int(used.sum()))
+    datapath = slots.sum() / (result.cycles * slots.size)
+    return Utilization(int(used.sum()), round(float(datapath), 4), round(float(slots.max() / slots.mean()), 4))
 
 
-def kernel_section(
-    symbol: Symbol, result: RunResult, pe_bytes: np.ndarray, used: np.ndarray, facts: Facts
-) -> dict[str, Any]:
-    """One kernel: the PEs with code of its region.
+def _kernels(run: Run, pe_bytes: np.ndarray, used: np.ndarray) -> tuple[Kernel, ...]:
+    facts = {kernel["name"]: kernel for kernel in run.facts.get("kernels", [])}
+    return tuple(_kernel(s, run.result, pe_bytes, used, facts.get(s.name, {})) for s in run.program.symbols)
 
-    cycles: from 0 to the last slot of any of its PEs; busy, waiting, blocked: shares of the PE-cycles of the run;
-    `pe_bytes`: i64 [H, W]; `facts`: what the compiler says of the kernel ("nonzeros").
+
+def _kernel(symbol: Symbol, result: RunResult, pe_bytes: np.ndarray, used: np.ndarray, facts: Facts) -> Kernel:
+    """The PEs with code in the symbol's region; `pe_bytes`: i64 [H, W].
+
+    cycles: from 0 to the last slot of any of its PEs; bound and ideal: datapath slots of the busiest and the mean PE.
     """
     x, y, width, height = symbol.region
-    inside = np.s_[y : y + height, x : x + width]
-    here = used[inside]
-    counts = result.counts
-    slots = counts.slots[inside][here]
+    region = np.s_[y : y + height, x : x + width]
+    here, counts = used[region], result.counts
+    slots = counts.slots[region][here]
     pe_cycles = max(result.cycles, 1) * max(slots.size, 1)
     bounds = slot_bounds(slots)
-    return {
-        "name": symbol.name,
-        "origin": symbol.origin,
-        "region": list(symbol.region),
-        "nonzeros": int(facts.get("nonzeros", 0)),
-        "cycles": 1 + int(counts.last_slot[inside][here].max(initial=-1)),
-        "busy": round(float(slots.sum() / pe_cycles), 4),
-        "waiting": round(float(counts.waiting[inside][here].sum() / pe_cycles), 4),
-        "blocked": round(float(counts.blocked[inside][here].sum() / pe_cycles), 4),
-        "bound_cycles": bounds.bound,
-        "ideal_cycles": bounds.ideal,
-        "max_pe_bytes": int(pe_bytes[inside].max(initial=0)),
-    }
+    shares = (counts.slots, counts.waiting, counts.blocked)
+    busy, waiting, blocked = (round(float(of[region][here].sum() / pe_cycles), 4) for of in shares)
+    return Kernel(
+        name=symbol.name,
+        origin=symbol.origin,
+        region=symbol.region,
+        nonzeros=int(facts.get("nonzeros", 0)),
+        cycles=1 + int(counts.last_slot[region][here].max(initial=-1)),
+        busy=busy,
+        waiting=waiting,
+        blocked=blocked,
+        bound_cycles=bounds.bound,
+        ideal_cycles=bounds.ideal,
+        max_pe_bytes=int(pe_bytes[region].max(initial=0)),
+    )

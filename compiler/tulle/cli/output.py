@@ -6,17 +6,15 @@ On a terminal tables are drawn by rich (NO_COLOR takes the colours away); elsewh
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from tulle.cli.table import Table, plain
+from tulle_ir.files import atomic
 
 
 def log(message: str) -> None:
@@ -49,35 +47,14 @@ def json_text(value: Any) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Replace the file `path` by `text`, whole or not at all."""
-    with _replacing(path) as file:
+    with atomic(path) as file:
         file.write(text.encode())
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Replace the file `path` by an .npz of the arrays by name, whole or not at all."""
-    with _replacing(path) as file:
+    with atomic(path) as file:
         np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]  (its stub knows no mapping of names)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file beside `path` that takes its name at the end, or vanishes."""
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            yield file
-            file.close()
-            _publish(Path(file.name), path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-
-
-def _publish(temporary: Path, path: Path) -> None:
-    """Give the finished file the rights of a newly made one, and its name."""
-    mask = os.umask(0)
-    os.umask(mask)
-    temporary.chmod(0o666 & ~mask)
-    os.replace(temporary, path)
 
 
 def _plain_value(value: Any) -> Any:

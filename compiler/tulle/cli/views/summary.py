@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from tulle.cli.table import Cell, Table
 from tulle.cli.views.report import memory_table
-from tulle_ir.memory import count_instructions, memory_map, memory_section, pes_used
+from tulle_ir.memory import count_instructions, memory_map, memory_of, pes_used
 from tulle_ir.program import HostStream, Program
 from tulle_ir.target import Target
 
@@ -57,7 +58,7 @@ def summary_json(program: Program, target: Target, manifest: Mapping[str, Any]) 
         "nets": len(program.routes),
         "colors": len(colors),
         "streams": [{"name": s.name, "direction": _direction(s), "text": _stream_text(s)} for s in program.streams],
-        "memory": memory_section(held, used, target.sram_bytes),
+        "memory": asdict(memory_of(held, used, target)),
         "options": dict(manifest.get("options", {})),
         "kernels": [_kernel(s.name, s.origin, s.region, per_pe) for s in program.symbols],
     }

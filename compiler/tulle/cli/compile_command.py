@@ -1,0 +1,82 @@
+"""`tulle compile`: an ONNX model to an artifact, or to the text of an earlier stage."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from tulle.cli.output import json_text, log, show, show_json, write_text
+from tulle.cli.table import Table, plain
+from tulle.cli.views.report import kernel_table, memory_table, summary_table
+from tulle_compiler.pipeline import Compiled, CompileOptions, compile_model
+from tulle_ir.artifact import write_artifact
+from tulle_ir.diagnostics import BadInput
+from tulle_ir.text import print_stage
+
+
+def run(arguments: Namespace) -> None:
+    """Compile, write what was asked for, print the report. Raises TulleError."""
+    if not arguments.model.is_file():
+        raise BadInput("there is no such file", where=str(arguments.model))
+    watch = _Watch(arguments.print_ir_after, log if arguments.json else show)
+    compiled = compile_model(arguments.model, _options(arguments), on_pass=watch)
+    watch.check()
+    if arguments.time_passes:
+        log_table(watch.times())
+    _write(arguments, compiled)
+    report = compiled.report.to_json()
+    if arguments.report:
+        write_text(arguments.report, json_text(report))
+        log(f"wrote {arguments.report}")
+    if arguments.json:
+        show_json(report)
+        return
+    parts = [summary_table(report), memory_table(report)]
+    show(*parts, *([kernel_table(report)] if report["kernels"] else []))
+
+
+@dataclass
+class _Watch:
+    """Called after every pass: keeps its time, prints the stage it made if that was asked for."""
+
+    wanted: str | None
+    printer: Callable[[str], None]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, name: str, stage: object, seconds: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        if name == self.wanted:
+            self.printer(print_stage(stage).rstrip("\n"))
+
+    def check(self) -> None:
+        """Raises BadInput if the pass asked for did not run."""
+        if self.wanted is not None and self.wanted not in self.seconds:
+            raise BadInput(f"no pass '{self.wanted}' ran", remedy=f"the passes were {', '.join(self.seconds)}")
+
+    def times(self) -> Table:
+        """The seconds of each pass, in order."""
+        rows = (*self.seconds.items(), ("all", sum(self.seconds.values())))
+        return Table("", ("pass", "seconds"), tuple((name, round(seconds, 3)) for name, seconds in rows))
+
+
+def log_table(table: Table) -> None:
+    """A table for the reader of the terminal, on stderr."""
+    log(plain(table))
+
+
+def _options(arguments: Namespace) -> CompileOptions:
+    """Every field of the options is a flag of the same name."""
+    return CompileOptions(**{option.name: getattr(arguments, option.name) for option in fields(CompileOptions)})
+
+
+def _write(arguments: Namespace, compiled: Compiled) -> None:
+    """The artifact; or, when asked to stop earlier, the text of the last stage."""
+    if arguments.level == "program":
+        path = arguments.output or Path(f"{arguments.model.stem}.tulle")
+        write_artifact(path, compiled.artifact)
+    else:
+        path = arguments.output or Path(f"{arguments.model.stem}.{arguments.level}.tlir")
+        write_text(path, print_stage(compiled.stages[arguments.level]))
+    log(f"wrote {path}")
