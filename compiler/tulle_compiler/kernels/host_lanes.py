@@ -13,12 +13,10 @@ import numpy as np
 from tulle_compiler.kernels.builder import ClassBuilder, launch, mem, send_header, take_header, wait
 from tulle_compiler.kernels.chains import at, column_entries
 from tulle_compiler.kernels.view import View, partition_tensors
-from tulle_compiler.options import Precision
 from tulle_compiler.partition import Partition
 from tulle_ir.code import DType, Instruction
 from tulle_ir.plan import Entry, InternalRoute, Kernel, KernelCost, Terminal
 from tulle_ir.program import Bundle, Grid, Leg, Port, ProgramClass
-from tulle_ir.target import Target
 
 PASS_ON, RECEIVE, SEND = 0, 1, 2  # microthreads, most urgent first
 
@@ -34,8 +32,6 @@ def plan_host_lanes(
     lanes: Partition,
     links: int,
     dtype: DType,
-    precision: Precision,
-    target: Target,
     chunk: int,
 ) -> Kernel:
     """The kernel of a scatter ("in0".. to "y") or a gather ("x" to "out0"..) of `links` segments."""

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from tulle_compiler.kernels.builder import ClassBuilder, launch, mem, send_header, take_header, vector, wait
 from tulle_compiler.kernels.chains import at, chain_classes, column_entries, east_chain
-from tulle_compiler.kernels.finish import emit_finishers, finish_slots, result_chain
+from tulle_compiler.kernels.finish import emit_finishers, finish_slots, result_chain, shares
 from tulle_compiler.kernels.tiles import compressed, dense, nonzeros_per_tile
 from tulle_compiler.kernels.view import View, partition_tensors
 from tulle_compiler.options import Precision
@@ -28,7 +28,10 @@ REDUCE, RECEIVE = 0, 1  # microthreads, most urgent first
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear operator ready to become a kernel. weight: [in, out]; `finishers`: m."""
+    """A linear operator ready to become a kernel. weight: [in, out]; `finishers`: m.
+
+    `stream` is the output as its lanes carry it; `result` the element type it leaves in.
+    """
 
     name: str
     origin: str
@@ -36,21 +39,20 @@ class Linear:
     bias: np.ndarray | None
     activation: str
     inputs: Partition
-    outputs: Partition  # in the order of the partial sums
+    stream: Partition
     finishers: int
     dense: bool
     result: DType
 
     @property
-    def stream(self) -> Partition:
-        """The output as its stream carries it: the last finisher's rows first."""
-        return from_lists([np.concatenate(self.split(lane)[::-1]) for lane in range(self.outputs.lanes)])
+    def outputs(self) -> Partition:
+        """The output in the order of the partial sums: the last finisher's share comes first out of the kernel."""
+        return from_lists([self._sums(self.stream.features(lane)) for lane in range(self.stream.lanes)])
 
-    def split(self, lane: int) -> list[np.ndarray]:
-        """The rows of an output lane by finisher."""
-        rows = self.outputs.features(lane)
-        bounds = np.arange(self.finishers + 1) * len(rows) // self.finishers
-        return [rows[a:b] for a, b in pairwise(bounds)]
+    def _sums(self, stream: np.ndarray) -> np.ndarray:
+        sizes = np.diff(shares(np.array([len(stream)]), self.finishers)[:, 0])
+        bounds = np.concatenate([[0], np.cumsum(sizes[::-1])])
+        return np.concatenate([stream[a:b] for a, b in pairwise(bounds)][::-1])
 
 
 def plan_linear(op: Linear, precision: Precision, target: Target, chunk: int) -> Kernel:

@@ -1,0 +1,1 @@
+"""Graph -> Plan: operators fused into kernels, sizes chosen, features assigned to lanes."""

@@ -1,0 +1,72 @@
+"""The partition of every lane class: which lane carries which features.
+
+Classes around an attention are cut by heads. The others are balanced by the non-zeros that their features bring to the
+tiles of the linears that make and read them, so that a pair (up, down) is balanced jointly and the residual stream
+keeps one partition for all layers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from tulle_ir.graph import Linear
+
+from tulle_compiler.kernels.attention import part_bounds
+from tulle_compiler.kernels.tiles import output_work
+from tulle_compiler.partition import Partition, balanced, contiguous, from_lists
+from tulle_compiler.plan.lanes import LaneClasses
+from tulle_compiler.plan.lower import Stage
+from tulle_compiler.plan.sizes import Sizes
+
+
+def cut_classes(stages: list[Stage], classes: LaneClasses, sizes: Sizes) -> list[Partition]:
+    """The partition of each class."""
+    cuts: list[Partition | None] = [None] * len(classes.width)
+    for c, reader in enumerate(classes.reads):
+        if reader >= 0:
+            cuts[c] = _qkv(stages[reader], sizes.attention[reader][0])
+    for c, maker in enumerate(classes.makes):
+        if maker >= 0:
+            cuts[c] = contiguous(classes.width[c], sizes.lanes[c])
+    order = sorted((c for c in range(len(cuts)) if cuts[c] is None), key=lambda c: (-_touches(stages, classes, c), c))
+    for c in order:
+        cuts[c] = _balanced(stages, classes, sizes, cuts, c)
+    return [cut for cut in cuts if cut is not None]
+
+
+def _qkv(stage: Stage, columns: int) -> Partition:
+    """Lane h*g + c: the c-th part of head h's features, k then v then q."""
+    k, v, q = (stage.columns[name] for name in ("k", "v", "q"))
+    heads, dim = k.shape
+    bounds = part_bounds(dim, columns)
+    together = np.concatenate([k, v, q], axis=1)
+    return from_lists([together[h, bounds[c] : bounds[c + 1]] for h in range(heads) for c in range(columns)])
+
+
+def _touches(stages: list[Stage], classes: LaneClasses, c: int) -> int:
+    """Stages on a class; the residual stream is cut first."""
+    return sum(c in (classes.output[i], classes.source[i]) for i in range(len(stages)))
+
+
+def _balanced(
+    stages: list[Stage], classes: LaneClasses, sizes: Sizes, cuts: list[Partition | None], c: int
+) -> Partition:
+    """Balance a class over the tiles of its linears; a linear whose other side has no cut yet counts as one tile."""
+    width, lanes = classes.width[c], sizes.lanes[c]
+    work: list[np.ndarray] = []
+    for i, stage in enumerate(stages):
+        if not isinstance(stage.op, Linear):
+            continue
+        if classes.output[i] == c:
+            work.append(_work(stage.op.weight, cuts[classes.source[i]]))
+        if classes.source[i] == c:
+            work.append(_work(stage.op.weight.T, cuts[classes.output[i]]))
+    if lanes == 1 or not work or all(np.all(w == w[0]) for w in work):
+        return contiguous(width, lanes)
+    return balanced(np.concatenate(work, axis=1), lanes, -(-width // lanes))
+
+
+def _work(weight: np.ndarray, other: Partition | None) -> np.ndarray:
+    """Non-zeros each output feature of `weight` [in, out] adds per input lane, scaled to a mean of one tile."""
+    if other is None:
+        return np.count_nonzero(weight, axis=0)[:, None].astype(np.float64)
+    return output_work(weight, other).astype(np.float64) * other.lanes

@@ -1,0 +1,257 @@
+"""The planning pass: Graph -> Plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from tulle_ir import graph as ops
+from tulle_ir.code import DType
+from tulle_ir.diagnostics import BadInput, UsageError
+from tulle_ir.host_links import host_links
+from tulle_ir.plan import End, HostNet, Kernel, Net, Plan
+from tulle_ir.target import Target
+
+from tulle_compiler.kernels.attention import Attention, plan_attention
+from tulle_compiler.kernels.embed import Embed, plan_embed
+from tulle_compiler.kernels.host_lanes import plan_host_lanes
+from tulle_compiler.kernels.linear import Linear, plan_linear
+from tulle_compiler.kernels.strip import Strip, plan_strip
+from tulle_compiler.options import CompileOptions, Precision
+from tulle_compiler.partition import Partition
+from tulle_compiler.plan.cuts import cut_classes
+from tulle_compiler.plan.lanes import lane_classes
+from tulle_compiler.plan.lower import Stage, lower
+from tulle_compiler.plan.sizes import Limits, Problem, Sizes, search
+
+CHUNK = 16  # tokens per chunk unless asked otherwise
+DENSE_ABOVE = 0.9  # density from which a matrix is stored without indices
+FILL = 0.55  # share of a given mesh that regions may cover at first
+RING_BYTES = 8192  # SRAM of a strip for waiting residual chunks
+
+
+@dataclass(frozen=True)
+class PlanModel:
+    """Plan a Graph for a target. `fill`: share of the mesh that regions may cover."""
+
+    options: CompileOptions
+    target: Target
+    fill: float = FILL
+
+    def __call__(self, graph: ops.Graph) -> Plan:
+        return _Planner(graph, self.options, self.target, self.fill).plan()
+
+
+class _Planner:
+    """One planning: lowered stages, their sizes and cuts, then kernels and nets."""
+
+    def __init__(self, graph: ops.Graph, options: CompileOptions, target: Target, fill: float) -> None:
+        self.graph, self.options, self.target = graph, options, target
+        self.precision = Precision.of(options)
+        self.stages = lower(graph)
+        self.classes = lane_classes(self.stages)
+        self.context = context_of(graph, options)
+        self.chunk = min(options.chunk or CHUNK, self.context or 255)
+        self.mesh = options.mesh or (target.width, target.height)
+        self.last_only = options.logits == "last" or graph.output.rows == "last"
+        self.density = {i: self._density(stage) for i, stage in enumerate(self.stages) if stage.kind == "linear"}
+        self.dense = {i: options.ignore_sparsity or d >= DENSE_ABOVE for i, d in self.density.items()}
+        self.sizes = self._search(fill)
+        if options.mesh is None:
+            self.mesh = self._own_mesh()
+        self.links = len(host_links(target, self.mesh))
+        self.cuts = cut_classes(self.stages, self.classes, self.sizes)
+
+    def _density(self, stage: Stage) -> float:
+        assert isinstance(stage.op, ops.Linear)
+        if self.options.ignore_sparsity:
+            return 1.0
+        return np.count_nonzero(stage.op.weight) / max(1, stage.op.weight.size)
+
+    def _search(self, fill: float) -> Sizes:
+        limits = Limits(self.target, self.mesh, fill * self.mesh[0] * self.mesh[1], 1)
+        problem = Problem(
+            self.stages,
+            self.classes,
+            {i: 1.0 if self.dense[i] else d for i, d in self.density.items()},
+            self.dense,
+            self.precision,
+            self.chunk,
+            self.context or self.chunk,
+            limits,
+        )
+        return search(problem, self.options.objective)
+
+    def _own_mesh(self) -> tuple[int, int]:
+        """A nearly square mesh for the chosen sizes when none was asked for."""
+        longest = max(max(self.sizes.lanes), *(rows for _, rows in self.sizes.attention.values()), 1)
+        side = max(int(np.ceil(np.sqrt(self.sizes.area / FILL))), longest + max([0, *self.sizes.finishers.values()]))
+        side += 4
+        return min(side, self.target.width), min(side, self.target.height)
+
+    def plan(self) -> Plan:
+        """All kernels and nets."""
+        kernels = tuple(self._kernel(i, stage) for i, stage in enumerate(self.stages))
+        nets, host = self._nets(kernels)
+        result = {
+            "chunk": self.chunk,
+            "context": self.context,
+            "dtype": self.options.dtype,
+            "accumulate": self.precision.accumulate.value,
+            "reduce": self.precision.reduce.value,
+            "seed": self.options.seed,
+            "objective": self.options.objective,
+            "last_only": int(self.last_only),
+            "vocab": self.graph.input.width if self.graph.input.kind == "ids" else 0,
+        }
+        return Plan("model", self.mesh, self.target.name, kernels, nets, host, result)
+
+    def _kernel(self, i: int, stage: Stage) -> Kernel:
+        """The kernel of stage i."""
+        cut = self.cuts[self.classes.output[i]]
+        args = (self.precision, self.target, self.chunk)
+        match stage.kind:
+            case "linear":
+                return plan_linear(self._linear(i, stage), *args)
+            case "strip":
+                return plan_strip(self._strip(i, stage, cut), *args)
+            case "attention":
+                return plan_attention(self._attention(i, stage), *args)
+            case "embed":
+                assert isinstance(stage.op, ops.Embed)
+                positions = stage.op.positions
+                if positions is not None:
+                    positions = positions[: self.context]
+                rows = self.sizes.embed_rows[i]
+                return plan_embed(Embed(stage.name, stage.origin, stage.op.table, positions, cut, rows), *args)
+            case "scatter":
+                return plan_host_lanes(
+                    stage.name, True, cut, min(self.links, cut.lanes), self.precision.stream, self.chunk
+                )
+            case _:
+                cut = self.cuts[self.classes.source[i]]
+                links = min(self.links, cut.lanes)
+                return plan_host_lanes(
+                    stage.name, False, cut, links, self._result(stage.inputs[0][1].producer), self.chunk
+                )
+
+    def _result(self, producer: int) -> DType:
+        """The element type a stage leaves in: what a linear gives the host is f32."""
+        last = self.stages[-1].inputs[0][1].producer
+        is_last = producer == last and self.stages[producer].kind == "linear"
+        return DType.F32 if is_last else self.precision.stream
+
+    def _linear(self, i: int, stage: Stage) -> Linear:
+        op = stage.op
+        assert isinstance(op, ops.Linear)
+        inputs, stream = self.cuts[self.classes.source[i]], self.cuts[self.classes.output[i]]
+        return Linear(
+            stage.name,
+            stage.origin,
+            op.weight,
+            op.bias,
+            stage.activation,
+            inputs,
+            stream,
+            self.sizes.finishers[i],
+            self.dense[i],
+            self._result(i),
+        )
+
+    def _strip(self, i: int, stage: Stage, cut: Partition) -> Strip:
+        norm = stage.norm
+        room = RING_BYTES // max(1, cut.largest * self.chunk * self.precision.stream.size)
+        before_gather = self._feeds_head(i)
+        return Strip(
+            stage.name,
+            stage.origin,
+            cut,
+            stage.join,
+            stage.keep,
+            norm.kind if norm else "none",
+            norm.gamma if norm else None,
+            norm.beta if norm else None,
+            norm.eps if norm else 0.0,
+            max(1, min(32, room)),
+            self.last_only and before_gather,
+        )
+
+    def _feeds_head(self, i: int) -> bool:
+        """Whether stage i is the last strip: everything behind it leads straight to the gather."""
+        current = self.stages[-1].inputs[0][1].producer
+        while self.stages[current].kind == "linear":
+            current = self.stages[current].inputs[0][1].producer
+        return current == i and not self.stages[i].keep
+
+    def _attention(self, i: int, stage: Stage) -> Attention:
+        op = stage.op
+        assert isinstance(op, ops.Attention)
+        columns, rows = self.sizes.attention[i]
+        return Attention(
+            stage.name, stage.origin, op.heads, op.head_dim, op.scale, columns, rows, self.context or self.chunk
+        )
+
+    def _nets(self, kernels: tuple[Kernel, ...]) -> tuple[tuple[Net, ...], tuple[HostNet, ...]]:
+        """One net per wire, and one per host link used."""
+        nets: list[Net] = []
+        into: list[int] = []
+        for i, stage in enumerate(self.stages):
+            for port, wire in stage.inputs:
+                source = _terminal(kernels[wire.producer], wire.port)
+                sink = _terminal(kernels[i], port)
+                cut = self.cuts[self.classes.output[wire.producer]]
+                dtype = self._result(wire.producer)
+                nets.append(
+                    Net(
+                        f"{stage.name}.{port}",
+                        End(wire.producer, source),
+                        End(i, sink),
+                        cut.lanes,
+                        dtype,
+                        1 + cut.largest * self._wavelets(dtype),
+                    )
+                )
+            if stage.kind in ("scatter", "embed"):
+                for t, terminal in enumerate(kernels[i].terminals):
+                    if not terminal.is_source and terminal.lanes == 1 and terminal.name != "x":
+                        into.append(len(nets))
+                        wavelets = 1 + self.chunk
+                        dtype = DType.I32 if stage.kind == "embed" else self.precision.stream
+                        nets.append(Net(f"{stage.name}.{terminal.name}", End(-1), End(i, t), 1, dtype, wavelets))
+        gather = len(kernels) - 1
+        out: list[int] = []
+        for t, terminal in enumerate(kernels[gather].terminals):
+            if terminal.is_source:
+                out.append(len(nets))
+                dtype = self._result(self.stages[gather].inputs[0][1].producer)
+                nets.append(Net(f"output.{terminal.name}", End(gather, t), End(-1), 1, dtype, 1 + self.chunk))
+        host = (
+            HostNet(self.graph.input.name, True, tuple(into)),
+            HostNet(self.graph.output.name, False, tuple(out)),
+        )
+        return tuple(nets), host
+
+    def _wavelets(self, dtype: DType) -> int:
+        """Wavelets of one feature of a full chunk."""
+        return -(-self.chunk // 2) if dtype is DType.F16 else self.chunk
+
+
+def _terminal(kernel: Kernel, name: str) -> int:
+    """Index of a terminal by name."""
+    return next(t for t, terminal in enumerate(kernel.terminals) if terminal.name == name)
+
+
+def context_of(graph: ops.Graph, options: CompileOptions) -> int:
+    """Longest sequence in tokens (0: rows are independent). Raises for a context the model does not have."""
+    if options.chunk is not None and not 1 <= options.chunk <= 255:
+        raise UsageError(f"--chunk {options.chunk} is outside 1 .. 255")
+    if options.context is None:
+        return graph.context or 0
+    if options.context < 1:
+        raise UsageError(f"--context {options.context} must be at least 1")
+    if graph.context is not None and options.context > graph.context:
+        raise BadInput(
+            f"a context of {options.context} tokens was asked for, the model has positions for {graph.context}",
+            remedy=f"--context {graph.context} or less",
+        )
+    return options.context if graph.context is not None else 0
