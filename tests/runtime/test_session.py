@@ -39,6 +39,15 @@ def test_the_report_describes_the_last_run() -> None:
     assert [kernel["name"] for kernel in report["kernels"]] == ["scale"]
 
 
+def test_axpys_are_counted() -> None:
+    tiles = session("axpy")
+    (y,) = tiles.run(None, {"x": np.array([2, 3], np.float32)})
+    assert y.tolist() == [0, 0, 6, 0, 21, 0, 0, -7.5]
+    assert tiles.report is not None
+    assert tiles.report.axpy is not None
+    assert (tiles.report.axpy.executed, tiles.report.axpy.macs) == (3, 3)
+
+
 @pytest.mark.parametrize(("batch", "tokens"), [(1, 1), (1, 4), (1, 7), (3, 5)])
 def test_chunks_of_ids_come_back(batch: int, tokens: int) -> None:
     echo = session("echo")
@@ -52,7 +61,7 @@ def test_chunks_of_ids_come_back(batch: int, tokens: int) -> None:
 
 def test_a_deadlock_gives_no_outputs_but_a_report() -> None:
     stuck = session("stuck")
-    with pytest.raises(MachineFault, match="task go +input +0 .* scale"):
+    with pytest.raises(MachineFault, match=r"task go +input +0 .* scale"):
         stuck.run(None, {"x": X})
     assert stuck.report is not None
     assert stuck.report.status == "deadlock"

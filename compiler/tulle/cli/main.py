@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
-from tulle.cli.parser import build_parser
+from tulle.cli.parser import parse
 from tulle_ir.diagnostics import TulleError
 
 INTERNAL = 1
@@ -22,7 +22,7 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's); the exit code."""
     try:
-        arguments = build_parser().parse_args(argv)
+        arguments = parse(sys.argv[1:] if argv is None else argv)
         verb = import_module(f"tulle.cli.{arguments.verb}_command")
         verb.run(arguments)
         sys.stdout.flush()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -42,6 +43,22 @@ class Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, remedy=f"`{self.prog} --help` lists what there is")
+
+
+def parse(argv: Sequence[str]) -> Namespace:
+    """The arguments of a command line; the chosen verb is in `verb`. Raises UsageError."""
+    return build_parser().parse_args(_attach_negative_ids(argv))
+
+
+def _attach_negative_ids(argv: Sequence[str]) -> list[str]:
+    """`--tokens -1,2` as `--tokens=-1,2`, which argparse takes for a value: such ids deserve the session's answer."""
+    attached: list[str] = []
+    for argument in argv:
+        if attached and attached[-1] == "--tokens" and argument[:1] == "-" and argument[1:2].isdigit():
+            attached[-1] = f"--tokens={argument}"
+        else:
+            attached.append(argument)
+    return attached
 
 
 def build_parser() -> Parser:

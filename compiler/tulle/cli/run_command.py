@@ -12,7 +12,7 @@ from tulle.cli.inputs import Feeds, decode_token, encode_prompt, read_npz, seede
 from tulle.cli.output import json_text, log, show, show_json, write_npz, write_text
 from tulle.cli.sources import open_source
 from tulle.cli.table import Table
-from tulle.cli.verify import Comparison, verify
+from tulle.cli.verify import Comparison, check_model, verify
 from tulle.cli.views.report import kernel_table, memory_table, summary_table
 from tulle_ir.diagnostics import UsageError
 from tulle_runtime.session import Session
@@ -21,6 +21,8 @@ from tulle_runtime.session import Session
 def run(arguments: Namespace) -> None:
     """Run, write what was asked for, print the report. Raises TulleError."""
     source = open_source(arguments.source)
+    if arguments.verify:
+        check_model(arguments.verify, source.manifest)
     session = Session(source.runnable, arguments.engine, max_cycles=arguments.max_cycles)
     feeds = _feeds(arguments, session)
     outputs = _run_and_report(arguments, session, feeds)
