@@ -38,7 +38,7 @@ def test_one_pe_shows_queues_registers_code_and_its_table(capsys: pytest.Capture
     assert "  %x    in   0          6  0      f32" in shown
     assert "  n         8  n" in shown
     assert "  [1]  0= 7  3: -2.5" in shown
-    assert any("axpy y, w[k], x over 1" in line for line in shown)
+    assert any("axpy y(1), w[k], x over 1" in line for line in shown)
 
 
 def test_one_pe_as_json_has_every_entry(capsys: pytest.CaptureFixture[str]) -> None:
