@@ -1,0 +1,43 @@
+# Every target sets up its own environment in .venv; PYTHON picks the interpreter (3.11 or newer).
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check bless bench validate clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tulle needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## compile the shipped sparse GPT-2, run a prompt, verify it, compare with its dense twin
+	$(BIN)/python examples/demo.py
+
+test: $(STAMP) ## the test suite
+	$(BIN)/pytest -m "not slow"
+
+test-all: $(STAMP) ## the test suite with the long tests
+	$(BIN)/pytest
+
+check: $(STAMP) ## formatting, lint, types, imports between packages
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bless: $(STAMP) ## rewrite the expectations of the file tests
+	$(BIN)/pytest tests/ir -q --bless
+
+validate: $(STAMP) ## hand-written programs against published measurements
+	$(BIN)/python examples/validation/validate.py
+
+bench: $(STAMP) ## cycles against sparsity, and the speed of the engines
+	$(BIN)/python examples/bench.py
+
+clean: ## remove the environment and caches
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
