@@ -114,8 +114,11 @@ class CodeReader(Reader):
     def await_thread(self, keyword: Token, thread: Token, rows: Scalar | None) -> Await:
         return self.put(keyword, Await(int(thread), rows))
 
-    def loop(self, keyword: Token, counter: Token, count: Scalar, body: Block) -> Loop:
+    def loop(self, keyword: Token, counter: Token, _less: Token, count: Scalar, body: Block) -> Loop:
         return self.put(keyword, Loop(Reg(str(counter)), count, body))
+
+    def cmp(self, token: Token) -> Token:
+        return token
 
     def if_else(self, keyword: Token, a: Scalar, cmp: Token, b: Scalar, then: Block, other: Block | None) -> If:
         return self.put(keyword, If(a, Cmp(cmp), b, then, other or ()))

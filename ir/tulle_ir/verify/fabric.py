@@ -106,23 +106,26 @@ class _Ramps:
 
     def check(self) -> None:
         """Limits, then the queues of each class, then what no queue takes or fills."""
-        self._check_limit()
+        within = self._check_limit()
         for of in self.program.classes:
             if on_mesh(of.grid, self.program.mesh):
                 for queue in of.queues:
                     if queue.is_input == self.is_input:
                         self._check_queue(of, queue)
-        for color in sorted(self.planes):
-            self._check_unbound(color)
+        if within:  # otherwise there cannot be a queue for every color
+            for color in sorted(self.planes):
+                self._check_unbound(color)
 
-    def _check_limit(self) -> None:
+    def _check_limit(self) -> bool:
         counts = np.bincount(self.router, minlength=1)
         router = int(np.argmax(counts))
-        if counts[router] > self.limit:
-            x, y = router % self.program.mesh[0], router // self.program.mesh[0]
-            does = "hears" if self.is_input else "sends"
-            what = f"PE ({x}, {y}) {does} {counts[router]} colors, the limit is {self.limit}"
-            self.findings.error(what, *self._owner(x, y))
+        if counts[router] <= self.limit:
+            return True
+        x, y = router % self.program.mesh[0], router // self.program.mesh[0]
+        does = "hears" if self.is_input else "sends"
+        what = f"PE ({x}, {y}) {does} {counts[router]} colors, the limit is {self.limit}"
+        self.findings.error(what, *self._owner(x, y))
+        return False
 
     def _check_queue(self, of: ProgramClass, queue: Queue) -> None:
         path = f"{class_path(self.program, of)}, queue '%{queue.name}'"

@@ -40,11 +40,15 @@ class Findings:
 
     def error(self, message: str, node: object, path: str, *related: str) -> None:
         """Something that cannot run. `path` says in words where `node` is, for programs without text."""
-        self.found.append(Finding(Severity.ERROR, message, self.site(node, path), related))
+        self._add(Finding(Severity.ERROR, message, self.site(node, path), related))
 
     def warning(self, message: str, node: object, path: str, *related: str) -> None:
         """Something suspicious, or that could not be proved."""
-        self.found.append(Finding(Severity.WARNING, message, self.site(node, path), related))
+        self._add(Finding(Severity.WARNING, message, self.site(node, path), related))
+
+    def _add(self, finding: Finding) -> None:
+        if finding not in self.found[-8:]:  # two operands of one instruction may say the same
+            self.found.append(finding)
 
     def site(self, node: object, path: str) -> str:
         """`file:line:col`, or else the path in words."""

@@ -114,9 +114,12 @@ def _check_unserved(
 
 def _warn_unserved(program: Program, key: Key, is_input: bool, findings: Findings) -> None:
     x, y, _, color = key
-    what = "no input stream feeds" if is_input else "no output stream takes what leaves at"
+    if is_input:
+        what = f"no input stream feeds color {color} at router ({x}, {y})"
+    else:
+        what = f"no output stream takes color {color}, which leaves the mesh at router ({x}, {y})"
     for route in program.routes:
         for bundle in route.bundles:
             if bundle.color == color:
-                findings.warning(f"{what} color {color} at router ({x}, {y})", bundle, f"route '{route.name}'")
+                findings.warning(what, bundle, f"route '{route.name}'")
                 return
