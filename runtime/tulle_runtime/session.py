@@ -13,6 +13,7 @@ from tulle_ir.diagnostics import BadInput
 from tulle_ir.program import HostStream, Program, StreamFormat
 from tulle_ir.report import Report
 from tulle_ir.target import Target, load_target
+from tulle_ir.verify_program import require_valid
 from tulle_runtime.engines import load_engine
 from tulle_runtime.faults import raise_for_status
 from tulle_runtime.host.chunking import Chunking, output_chunking
@@ -27,8 +28,9 @@ from tulle_runtime.signature import Signature, Value, signature_of
 class Session:
     """A program with an engine to run it.
 
-    `source` is an artifact or a program; `target` replaces the target that the program names; `max_cycles` ends a run
-    that is still going then. After a run, also a failed one, `report` and `result` describe it.
+    `source` is an artifact or a program (verified first, unless it is known to be `verified`); `target` replaces the
+    target that the program names; `max_cycles` ends a run that is still going then. After a run, also a failed one,
+    `report` and `result` describe it.
     """
 
     def __init__(
@@ -38,9 +40,12 @@ class Session:
         *,
         target: Target | None = None,
         max_cycles: int | None = None,
+        verified: bool = False,
     ) -> None:
         self.program, self.manifest = _program_of(source)
         self.target = target or load_target(self.program.target)
+        if isinstance(source, Program) and not verified:
+            require_valid(self.program, self.target)
         self.signature: Signature = signature_of(self.program, self.manifest.get("io"))
         self.max_cycles = max_cycles
         self.report: Report | None = None

@@ -106,6 +106,15 @@ def test_illegal_text_has_line_and_column(tmp_path: Path, capsys: pytest.Capture
     assert f"bad.tlir:{line}:12" in capsys.readouterr().err
 
 
+def test_an_invalid_program_has_line_and_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = Path(DOUBLE).read_text().replace("color 1: from", "color 9: from")
+    (tmp_path / "bad.tlir").write_text(text)
+    assert tulle(tmp_path / "bad.tlir") == 3
+    error = capsys.readouterr().err
+    assert error.startswith("error: the program is not valid")
+    assert "bad.tlir:8:5: error: no route hands color 1 over" in error
+
+
 def test_a_bug_is_called_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def explode(_: Path) -> None:
         raise KeyError("boom")

@@ -23,7 +23,7 @@ def run(arguments: Namespace) -> None:
     source = open_source(arguments.source)
     if arguments.verify:
         check_model(arguments.verify, source.manifest)
-    session = Session(source.runnable, arguments.engine, max_cycles=arguments.max_cycles)
+    session = Session(source.runnable, arguments.engine, max_cycles=arguments.max_cycles, verified=True)
     feeds = _feeds(arguments, session)
     outputs = _run_and_report(arguments, session, feeds)
     if arguments.outputs:

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tulle_ir.artifact import Artifact, read_artifact, read_program_text
+from tulle.cli.output import log
+from tulle_ir.artifact import Artifact, read_artifact, read_program_with_places
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.program import Program
+from tulle_ir.target import load_target
 from tulle_ir.text import print_program
+from tulle_ir.verify_program import require_valid
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,20 @@ class Source:
 
 
 def open_source(path: Path) -> Source:
-    """The artifact or text in a file, by the suffix `.tlir`. Raises BadInput."""
+    """The artifact or text in a file, by the suffix `.tlir`. Texts are verified. Raises BadInput."""
     if not path.is_file():
         raise BadInput("there is no such file", where=str(path))
     if path.suffix == ".tlir":
-        program = read_program_text(path)
-        return Source(program, program)
+        return _open_text(path)
     if path.suffix == ".onnx":
         raise BadInput("this is a model, not a program", where=str(path), remedy="`tulle compile` it first")
     artifact = read_artifact(path)
     return Source(artifact, artifact.program, artifact.manifest, artifact.stages)
+
+
+def _open_text(path: Path) -> Source:
+    """A program text without errors; its warnings go to the log."""
+    program, places = read_program_with_places(path)
+    for finding in require_valid(program, load_target(program.target), places):
+        log(str(finding))
+    return Source(program, program)
