@@ -71,7 +71,7 @@ def plan_attention(op: Attention, precision: Precision, target: Target, chunk: i
     if op.workers > 1:
         internal.append(InternalRoute(BROADCAST, _send_back(g, rows, op.heads)))
     slots = attention_slots(op, precision, target, chunk, op.context // 2)
-    latency = 2 * op.workers * (2 * target.ramp_cycles + 2)
+    latency = attention_wait(op, target, chunk)
     return Kernel(
         name=op.name,
         kind="attention",
@@ -144,6 +144,11 @@ def attention_slots(op: Attention, precision: Precision, target: Target, chunk: 
     weigh = op.head_dim * (1 + chunk) + 12
     softmax = chunk * (4 + 14)
     return receive + keys * (score + weigh + softmax) + (op.head_dim + 2) * chunk * 2 + 60
+
+
+def attention_wait(op: Attention, target: Target, chunk: int) -> float:
+    """Cycles a worker waits per chunk for the maximum to run down the chain and back."""
+    return op.workers * (2 * target.ramp_cycles + 2) + op.rows + op.columns + 2 * chunk
 
 
 def attention_bytes(op: Attention, precision: Precision, chunk: int) -> int:

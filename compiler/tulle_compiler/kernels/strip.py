@@ -83,7 +83,7 @@ def plan_strip(op: Strip, precision: Precision, target: Target, chunk: int) -> K
         height=1,
         terminals=tuple(terminals),
         internal=tuple(r for r in internal if r.bundles),
-        cost=KernelCost(slots + _round_trips(op, target, chunk), slots, slots, ring + 8 * largest * chunk, 0, length),
+        cost=KernelCost(slots + strip_wait(op, target, chunk), slots, slots, ring + 8 * largest * chunk, 0, length),
         params={
             "join": int(op.join),
             "keep": int(op.keep),
@@ -107,8 +107,8 @@ def strip_slots(op: Strip, precision: Precision, target: Target, chunk: int) -> 
     return slots + rows * (chunk * per_element + 7 * target.row_overhead)
 
 
-def _round_trips(op: Strip, target: Target, chunk: int) -> float:
-    """Cycles spent waiting for the line: out and back for each reduction."""
+def strip_wait(op: Strip, target: Target, chunk: int) -> float:
+    """Cycles a PE waits per chunk for the line: out and back for each reduction."""
     rounds = {"none": 0, "layer": 2, "rms": 1}[op.norm]
     hop = 2 * target.ramp_cycles + 2
     return rounds * (op.lanes.lanes * (hop + 1) + 2 * chunk + 2 * hop)

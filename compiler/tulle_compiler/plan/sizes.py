@@ -16,10 +16,10 @@ from tulle_ir.code import DType
 from tulle_ir.diagnostics import DoesNotFit
 from tulle_ir.target import Target
 
-from tulle_compiler.kernels.attention import Attention, attention_bytes, attention_slots
+from tulle_compiler.kernels.attention import Attention, attention_bytes, attention_slots, attention_wait
 from tulle_compiler.kernels.finish import finish_slots
 from tulle_compiler.kernels.linear import tile_bytes, tile_slots
-from tulle_compiler.kernels.strip import Strip, strip_slots
+from tulle_compiler.kernels.strip import Strip, strip_slots, strip_wait
 from tulle_compiler.options import Precision
 from tulle_compiler.partition import contiguous
 from tulle_compiler.plan.lanes import LaneClasses, is_free
@@ -173,7 +173,7 @@ def _linear_fits(problem: Problem, sizes: Sizes, i: int, period: float) -> bool:
     if into == 0 or out == 0:
         return True
     slots, size = _tile(problem, i, into, out)
-    return slots <= period and size <= problem.limits.bytes
+    return slots <= period and size <= problem.limits.bytes and _finishers(problem, i, out, period) is not None
 
 
 def _tile(problem: Problem, i: int, into: int, out: int) -> tuple[float, float]:
@@ -187,6 +187,21 @@ def _tile(problem: Problem, i: int, into: int, out: int) -> tuple[float, float]:
         float(tile_slots(nonzeros, k, r, problem.dense[i], *args)),
         tile_bytes(int(nonzeros), k, r, problem.dense[i], problem.precision, problem.chunk),
     )
+
+
+def _finishers(problem: Problem, i: int, out: int, period: float) -> tuple[int, float] | None:
+    """Fewest finishers per row that keep linear stage i within the period, and their slots; None if none do."""
+    rows = -(-problem.classes.width[problem.classes.output[i]] // out)
+    activation, precision = problem.stages[i].activation, problem.precision
+    result = DType.F32 if _is_last(problem, i) else precision.stream
+    for m in range(1, min(MAX_FINISHERS, rows) + 1):
+        slots = max(
+            finish_slots(rows, m, s, activation, precision, result, problem.limits.target, problem.chunk)
+            for s in range(m)
+        )
+        if slots <= period:
+            return m, slots
+    return None
 
 
 def _fit_attention(problem: Problem, sizes: Sizes, period: float) -> bool:
@@ -216,6 +231,7 @@ def _attention_rows(problem: Problem, op: graph.Attention, columns: int, period:
     for rows in steps(most):
         sized = Attention("", "", op.heads, op.head_dim, op.scale, columns, rows, problem.context)
         slots = attention_slots(sized, problem.precision, target, problem.chunk, problem.context // 2)
+        slots += attention_wait(sized, target, problem.chunk)
         if slots <= period and attention_bytes(sized, problem.precision, problem.chunk) <= problem.limits.bytes:
             return rows
     return None
@@ -246,29 +262,23 @@ def _stage(problem: Problem, sizes: Sizes, i: int, period: float) -> tuple[float
         case "linear":
             into = sizes.lanes[classes.source[i]]
             slots, size = _tile(problem, i, into, out)
-            rows = -(-classes.width[classes.output[i]] // out)
-            if slots > period or size > problem.limits.bytes:
+            finish = _finishers(problem, i, out, period)
+            if finish is None or size > problem.limits.bytes:
                 return None
-            result = DType.F32 if _is_last(problem, i) else precision.stream
-            for m in range(1, min(MAX_FINISHERS, rows) + 1):
-                finish = max(
-                    finish_slots(rows, m, s, stage.activation, precision, result, target, chunk) for s in range(m)
-                )
-                if finish <= period or m == min(MAX_FINISHERS, rows):
-                    sizes.finishers[i] = m
-                    return max(slots, finish), into + m, out
-            return None
+            sizes.finishers[i] = finish[0]
+            return max(slots, finish[1]), into + finish[0], out
         case "attention":
             assert isinstance(stage.op, graph.Attention)
             columns, rows = sizes.attention[i]
             sized = Attention("", "", stage.op.heads, stage.op.head_dim, 1.0, columns, rows, problem.context)
             slots = attention_slots(sized, precision, target, chunk, problem.context // 2)
+            slots += attention_wait(sized, target, chunk)
             return slots, stage.op.heads * columns, rows
         case "strip":
             lanes = contiguous(stage.width, out)
             norm = stage.norm.kind if stage.norm else "none"
-            slots = strip_slots(Strip("", "", lanes, stage.join, stage.keep, norm), precision, target, chunk)
-            return slots, out, 1
+            strip = Strip("", "", lanes, stage.join, stage.keep, norm)
+            return strip_slots(strip, precision, target, chunk) + strip_wait(strip, target, chunk), out, 1
         case "embed":
             assert isinstance(stage.op, graph.Embed)
             largest = -(-stage.width // out)

@@ -1,0 +1,132 @@
+"""All passes in order, and what a compilation gives.
+
+import -> prune -> plan -> place -> route -> emit -> verify. Pruning comes before planning because the plan balances
+non-zeros; placing comes before routing because a net's shape follows from where its ends are. If the regions of a plan
+cannot be placed or routed, planning is repeated with smaller ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tulle_compiler.emit import Emit
+from tulle_compiler.frontend import import_onnx
+from tulle_compiler.options import CompileOptions
+from tulle_compiler.place import Place
+from tulle_compiler.plan.planner import FILL, PlanModel
+from tulle_compiler.prune import PruneReport, parse_prune, prune
+from tulle_compiler.reporting import compile_report, manifest
+from tulle_compiler.route import Route
+from tulle_ir.artifact import Artifact
+from tulle_ir.diagnostics import DoesNotFit
+from tulle_ir.graph import Graph
+from tulle_ir.plan import Plan
+from tulle_ir.program import Program
+from tulle_ir.report import Report
+from tulle_ir.routed import Routed
+from tulle_ir.target import Target, load_target
+from tulle_ir.text import print_stage
+from tulle_ir.verify_program import require_valid
+
+__all__ = ["CompileOptions", "Compiled", "compile_graph", "compile_model"]
+
+LEVELS = ("graph", "plan", "placed", "routed", "program")
+FILLS = (FILL, 0.4, 0.28, 0.18)  # shares of the mesh that regions may cover, tried in turn
+
+OnPass = Callable[[str, object, float], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """`stages` by level, up to the one asked for; `artifact` raises until level `program`."""
+
+    stages: Mapping[str, Any]
+    report: Report
+    manifest: Mapping[str, Any]
+
+    @property
+    def program(self) -> Program:
+        """The last stage."""
+        return self.stages["program"]
+
+    @property
+    def artifact(self) -> Artifact:
+        """What `tulle compile` writes. The graph's text is left to `--level graph`: weights make it large."""
+        texts = {level: print_stage(stage) for level, stage in self.stages.items()}
+        return Artifact(self.manifest, texts, self.program)
+
+
+def compile_model(path: Path, options: CompileOptions, on_pass: OnPass | None = None) -> Compiled:
+    """Compile an ONNX file. Raises the errors of tulle_ir.diagnostics; `on_pass` gets (pass, stage, seconds)."""
+    watch = _Watch(on_pass)
+    graph = watch("import", lambda: import_onnx(path))
+    return compile_graph(graph, options, watch)
+
+
+def compile_graph(graph: Graph, options: CompileOptions, watch: _Watch | None = None) -> Compiled:
+    """Compile a Graph."""
+    watch = watch or _Watch(None)
+    target = load_target(options.target)
+    check_mesh(options, target)
+    pruned: PruneReport | None = None
+    if options.prune:
+        graph, pruned = watch("prune", lambda: prune(graph, parse_prune(options.prune or ""), options.seed))
+    stages: dict[str, Any] = {"graph": graph}
+    if options.level != "graph":
+        stages |= _map(graph, options, target, watch)
+    if options.level == "program":
+        program = watch("emit", lambda: Emit(target)(stages["routed"]))
+        watch("verify", lambda: require_valid(program, target))
+        stages["program"] = program
+    report = compile_report(stages, graph, target)
+    return Compiled(stages, report, manifest(graph, options, stages, report, pruned, asdict(options)))
+
+
+def _map(graph: Graph, options: CompileOptions, target: Target, watch: _Watch) -> dict[str, Any]:
+    """Plan, place and route; on failure again with less of the mesh covered."""
+    failure: DoesNotFit | None = None
+    for fill in FILLS:
+        try:
+            plan: Plan = watch("plan", lambda fill=fill: PlanModel(options, target, fill)(graph))
+            if options.level == "plan":
+                return {"plan": plan}
+            placed = watch("place", lambda plan=plan: Place(seed=options.seed)(plan))
+            if options.level == "placed":
+                return {"plan": plan, "placed": placed}
+            routed: Routed = watch("route", lambda placed=placed: Route()(placed))
+            return {"plan": plan, "placed": placed, "routed": routed}
+        except DoesNotFit as error:
+            failure = failure or error
+    assert failure is not None
+    raise failure
+
+
+def check_mesh(options: CompileOptions, target: Target) -> None:
+    """Raise DoesNotFit for a mesh that the target does not have."""
+    if options.mesh is None or target.any_size:
+        return
+    width, height = options.mesh
+    if width > target.width or height > target.height:
+        raise DoesNotFit(
+            f"a mesh of {width} x {height} PEs was asked for, {target.name} has {target.width} x {target.height}",
+            remedy=f"--mesh {min(width, target.width)}x{min(height, target.height)} or another --target",
+        )
+
+
+class _Watch:
+    """Runs passes, telling the caller of each."""
+
+    def __init__(self, on_pass: OnPass | None) -> None:
+        self.on_pass = on_pass
+
+    def __call__(self, name: str, work: Callable[[], T]) -> T:
+        start = time.perf_counter()
+        stage = work()
+        if self.on_pass is not None:
+            self.on_pass(name, stage, time.perf_counter() - start)
+        return stage

@@ -1,0 +1,118 @@
+"""What a compilation reports, and what its artifact remembers of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from tulle_compiler.accounting import account
+from tulle_compiler.prune import PruneReport
+from tulle_ir.artifact import manifest_of
+from tulle_ir.graph import Graph
+from tulle_ir.memory import memory_map, memory_of, pes_used
+from tulle_ir.placed import Placed
+from tulle_ir.plan import Plan
+from tulle_ir.program import Program
+from tulle_ir.report import Accounting, Kernel, Memory, Report, Utilization
+from tulle_ir.target import Target
+
+
+def compile_report(stages: Mapping[str, Any], graph: Graph, target: Target) -> Report:
+    """The report of a compilation; cycles are predictions for one full chunk (see `prediction`)."""
+    plan: Plan | None = stages.get("plan")
+    placed: Placed | None = stages.get("placed")
+    program: Program | None = stages.get("program")
+    memory, used = Memory(), 0
+    if program is not None:
+        held, mask = memory_map(program, target), pes_used(program)
+        memory, used = memory_of(held, mask, target), int(mask.sum())
+    options = plan.options if plan else {}
+    predicted = prediction(plan)["latency_cycles"] if plan else None
+    return Report(
+        status="compiled",
+        target=target.name,
+        mesh=plan.mesh if plan else (target.width, target.height),
+        chunk=int(options.get("chunk", 0)),
+        context=int(options.get("context", 0)),
+        dtype=str(options.get("dtype", "")),
+        predicted_cycles=None if predicted is None else round(predicted),
+        bound_cycles=round(max((k.cost.bound for k in plan.kernels), default=0)) if plan else 0,
+        ideal_cycles=round(max((k.cost.ideal for k in plan.kernels), default=0)) if plan else 0,
+        memory=memory,
+        utilization=Utilization(pes_used=used),
+        accounting=Accounting(**vars_of(account(graph))),
+        kernels=tuple(_kernel(plan, placed, k) for k in range(len(plan.kernels))) if plan else (),
+    )
+
+
+def _kernel(plan: Plan, placed: Placed | None, k: int) -> Kernel:
+    """A kernel's row: predictions per full chunk."""
+    kernel = plan.kernels[k]
+    region = placed.frames[k].region if placed else (0, 0, kernel.width, kernel.height)
+    return Kernel(
+        name=kernel.name,
+        origin=kernel.origin,
+        region=region,
+        nonzeros=kernel.cost.nonzeros,
+        cycles=round(kernel.cost.predicted),
+        bound_cycles=round(kernel.cost.bound),
+        ideal_cycles=round(kernel.cost.ideal),
+        max_pe_bytes=kernel.cost.max_pe_bytes,
+    )
+
+
+def prediction(plan: Plan) -> dict[str, float]:
+    """Cycles until a full chunk has passed all kernels, and between two chunks in steady state."""
+    latency = sum(kernel.cost.predicted + 2 * (kernel.width + kernel.height) for kernel in plan.kernels)
+    return {"latency_cycles": latency, "interval_cycles": max(kernel.cost.predicted for kernel in plan.kernels)}
+
+
+def manifest(
+    graph: Graph,
+    options: object,
+    stages: Mapping[str, Any],
+    report: Report,
+    pruned: PruneReport | None,
+    given: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The artifact's manifest."""
+    facts = report.to_json()
+    if "plan" in stages:
+        facts["prediction"] = prediction(stages["plan"])
+    more: dict[str, Any] = {"report": facts}
+    tokenizer = graph.metadata.get("tulle.tokenizer")
+    if tokenizer:
+        more["tokenizer"] = json.loads(tokenizer)
+    return manifest_of(
+        tool=version("tulle"),
+        target=str(given["target"]),
+        options={key: list(value) if isinstance(value, tuple) else value for key, value in given.items()},
+        pruning=None if pruned is None else vars_of(pruned),
+        seed=int(given["seed"]),
+        model_sha256=graph.source_sha256,
+        io=signature(graph, bool(stages["plan"].options["last_only"]) if "plan" in stages else False),
+        **more,
+    )
+
+
+def signature(graph: Graph, last_only: bool) -> dict[str, Any]:
+    """Names, types and shapes of the model's input and output, as its ONNX file has them."""
+    source, result = graph.input, graph.output
+    width = next(op.weight.shape[1] for op in reversed(graph.ops) if hasattr(op, "weight"))
+    sizes = {"features": source.width, "one": 1}
+    shape = [sizes.get(axis, axis) for axis in source.axes]
+    sizes["features"] = width
+    out = [1 if last_only and axis == "tokens" else sizes.get(axis, axis) for axis in result.axes]
+    dtype = "int64" if source.kind == "ids" else "float32"
+    return {
+        "inputs": [{"name": source.name, "dtype": dtype, "shape": shape, "stream": source.name}],
+        "outputs": [{"name": result.name, "dtype": "float32", "shape": out, "stream": result.name}],
+    }
+
+
+def vars_of(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass with plain JSON values."""
+    return asdict(record)
