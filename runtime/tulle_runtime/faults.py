@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tulle_ir.diagnostics import LimitReached, MachineFault
 from tulle_ir.program import Program, Symbol
+from tulle_runtime.circle import Link, waiting_circle
 from tulle_runtime.result import Fault, RunResult, Wait
 
 SHOWN = 12  # waits listed in a message
@@ -19,7 +20,8 @@ def raise_for_status(result: RunResult, program: Program, max_cycles: int | None
                 f"the run was still going at cycle {max_cycles}, the limit that was set", remedy="raise --max-cycles"
             )
         case "deadlock":
-            raise MachineFault(deadlock_message(result, program), remedy=deadlock_remedy(result.waits))
+            circle = waiting_circle(result.waits, program)
+            raise MachineFault(deadlock_message(result, program, circle), remedy=deadlock_remedy(result.waits, circle))
         case "fault" if result.fault is not None:
             raise _fault_error(result.fault, program)
         case _:
@@ -38,8 +40,8 @@ def symbol_at(program: Program, x: int, y: int) -> Symbol | None:
     return found
 
 
-def deadlock_message(result: RunResult, program: Program) -> str:
-    """One sentence and a table of the oldest waits, one line each."""
+def deadlock_message(result: RunResult, program: Program, circle: list[Link]) -> str:
+    """One sentence, a table of the oldest waits, one line each, and the circle of waits if there is one."""
     waits = sorted(result.waits, key=lambda w: (w.since, w.y, w.x, w.who, w.color))
     rows = [("PE", "what waits", "for", "color", "since cycle", "kernel")]
     rows += [_row(wait, program) for wait in waits[:SHOWN]]
@@ -49,11 +51,22 @@ def deadlock_message(result: RunResult, program: Program) -> str:
         lines.append(f"  ... and {len(waits) - SHOWN} more")
     last = max(result.cycles - 1, 0)
     head = f"deadlock: after cycle {last} nothing can happen any more, and {len(waits)} waits remain"
-    return "\n".join([head, *lines])
+    return "\n".join([head, *lines, *_circle_lines(circle, program)])
 
 
-def deadlock_remedy(waits: list[Wait]) -> str:
+def _circle_lines(circle: list[Link], program: Program) -> list[str]:
+    """Who waits for whom; nothing if no circle was found."""
+    return ["in a circle:"] * bool(circle) + [
+        f"  ({link.wait.x}, {link.wait.y}) {link.wait.who} of {_kernel(program, link.wait.x, link.wait.y)} waits for "
+        f"{link.wait.why} on color {link.wait.color}, so for ({link.on[0]}, {link.on[1]})"
+        for link in circle
+    ]
+
+
+def deadlock_remedy(waits: list[Wait], circle: list[Link]) -> str:
     """What to look at, from the kinds of waits that remain."""
+    if circle:
+        return "let one PE of the circle go first: by another order, a buffer, or a microthread"
     if any(wait.why == "output space" for wait in waits):
         return "let the consumer of the full color take its wavelets, or give the color another route"
     if any(wait.who == "channel" for wait in waits):

@@ -67,6 +67,16 @@ def test_a_deadlock_gives_no_outputs_but_a_report() -> None:
     assert stuck.report.status == "deadlock"
 
 
+def test_a_deadlock_shows_the_circle_of_waits() -> None:
+    with pytest.raises(MachineFault) as caught:
+        session("circle").run(None, {})
+    shown = caught.value.what.splitlines()
+    assert shown[shown.index("in a circle:") + 1 :] == [
+        "  (0, 0) task go of left (/left) waits for input on color 3, so for (2, 0)",
+        "  (2, 0) task go of right waits for input on color 2, so for (0, 0)",
+    ]
+
+
 def test_a_fault_names_place_and_cycle() -> None:
     with pytest.raises(MachineFault, match=r"PE \(0, 0\) of scale .*out of bounds in cycle \d+"):
         session("out_of_bounds").run(None, {"x": X})

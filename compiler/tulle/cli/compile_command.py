@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, cast
 
 from tulle.cli.output import json_text, log, show, show_json, write_text
 from tulle.cli.table import Table, plain
@@ -48,7 +49,8 @@ class _Watch:
     def __call__(self, name: str, stage: object, seconds: float) -> None:
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
         if name == self.wanted:
-            self.printer(print_stage(stage).rstrip("\n"))
+            made = stage[0] if isinstance(stage, tuple) else stage  # pruning gives its report, too
+            self.printer(print_stage(cast(Any, made)).rstrip("\n"))
 
     def check(self) -> None:
         """Raises BadInput if the pass asked for did not run."""

@@ -11,6 +11,7 @@ from tulle import __version__
 from tulle.cli import values
 from tulle_ir.diagnostics import UsageError
 
+PASSES = ("import", "prune", "plan", "place", "route", "emit")
 LEVELS = ("graph", "plan", "placed", "routed", "program")
 
 COMPILE_EXAMPLES = """\
@@ -101,7 +102,7 @@ def _compile(parser: ArgumentParser) -> None:
     add("--seed", metavar="S", type=values.integer, default=0, help="of placement and pruning (default: 0)")
     add("--level", choices=LEVELS, default="program", help="last stage to make (default: program)")
     add("--report", metavar="FILE.json", type=Path, help="write predicted cycles, bounds and memory")
-    add("--print-ir-after", metavar="PASS", help="print the stage that PASS made")
+    add("--print-ir-after", metavar="PASS", choices=PASSES, help=f"print the stage made by {', '.join(PASSES)}")
     add("--time-passes", action="store_true", help="print the seconds of each pass")
     add("--json", action="store_true", help="print the report as JSON")
 
