@@ -18,6 +18,7 @@ from tulle_runtime.result import Wait
 
 MOST_ROUTERS = 20_000  # routers walked before the search is given up
 ABSENT = -1
+COLORS = 256  # more than any machine has
 
 Place = tuple[int, int]
 
@@ -60,6 +61,7 @@ class _Paths:
     def __init__(self, entries: RouteEntries) -> None:
         self.width, self.height = entries.mesh
         self.entries = entries
+        self.keys = entries.router.astype(np.int64) * COLORS + entries.color  # ascending
         self.left = MOST_ROUTERS
 
     @property
@@ -102,8 +104,11 @@ class _Paths:
 
     def _entry(self, x: int, y: int, color: int) -> tuple[int, int]:
         """Input port and mask of outputs; ABSENT and none if the router has no such entry."""
-        (at,) = self.entries.find(np.array([y * self.width + x]), np.array([color]))
-        return (int(self.entries.port[at]), int(self.entries.mask[at])) if at >= 0 else (ABSENT, 0)
+        key = (y * self.width + x) * COLORS + color
+        at = int(np.searchsorted(self.keys, key))
+        if at == len(self.keys) or self.keys[at] != key:
+            return ABSENT, 0
+        return int(self.entries.port[at]), int(self.entries.mask[at])
 
     def _inside(self, x: int, y: int) -> bool:
         return 0 <= x < self.width and 0 <= y < self.height
