@@ -1,0 +1,70 @@
+"""Read an ONNX file: bytes to a parsed, plausible ModelProto."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
+from onnx import defs
+from tulle_ir.diagnostics import BadInput
+
+from tulle_compiler.frontend.external import ExternalData
+from tulle_compiler.frontend.sniff import check_magic
+
+_HEAD_BYTES = 512
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A parsed model, its path, and its data files."""
+
+    path: Path
+    proto: onnx.ModelProto
+    external: ExternalData
+    digest: str  # sha256 of the .onnx file alone
+
+    def sha256(self) -> str:
+        """Hash of the .onnx file, and of the data files it used when there are any."""
+        names = self.external.used
+        if not names:
+            return self.digest
+        total = hashlib.sha256(bytes.fromhex(self.digest))
+        for name in names:
+            with (self.path.parent / name).open("rb") as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
+        return total.hexdigest()
+
+
+def load_model_file(path: Path) -> ModelFile:
+    """Parse and check the outermost layer; raises BadInput naming the file."""
+    where = str(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"cannot read the model file: {error.strerror or error}", where=where) from error
+    check_magic(data[:_HEAD_BYTES], len(data), path)
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(data)
+    except (DecodeError, ValueError) as error:
+        remedy = "check that the download or export finished"
+        raise BadInput(f"not a readable ONNX model: {error}", where=where, remedy=remedy) from error
+    _check_model(proto, where)
+    return ModelFile(path, proto, ExternalData(path.parent), hashlib.sha256(data).hexdigest())
+
+
+def _check_model(proto: onnx.ModelProto, where: str) -> None:
+    if not proto.HasField("graph"):
+        raise BadInput("not an ONNX model: it has no graph", where=where)
+    if len(UnknownFieldSet(proto)):  # type: ignore[arg-type]
+        raise BadInput("the file holds bytes that are not part of an ONNX model: damaged or padded", where=where)
+    if not proto.graph.node:
+        raise BadInput("the graph has no nodes", where=where)
+    newest = defs.onnx_opset_version()
+    for opset in proto.opset_import:
+        if opset.domain in ("", "ai.onnx") and not 1 <= opset.version <= newest:
+            raise BadInput(f"opset {opset.version} is not known; the newest is {newest}", where=where)
