@@ -1,11 +1,12 @@
 """Printing and writing: results to stdout, logs to stderr, files atomically.
 
-On a terminal tables are drawn by rich (NO_COLOR takes the colours away); elsewhere they are plain aligned text.
+On a terminal tables are drawn by rich; elsewhere, and with NO_COLOR set, they are plain aligned text.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,7 @@ def show(*parts: Table | str) -> None:
             print()
         if isinstance(part, str):
             print(part)
-        elif sys.stdout.isatty():
+        elif sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
             _show_rich(part)
         else:
             print(plain(part))
@@ -71,8 +72,7 @@ def _show_rich(table: Table) -> None:
     drawn = RichTable(
         title=table.title or None,
         title_justify="left",
-        caption=table.note.strip() or None,
-        caption_justify="left",
+        title_style="bold",
         show_header=table.has_header,
         box=box.SIMPLE_HEAD,
     )
@@ -80,4 +80,7 @@ def _show_rich(table: Table) -> None:
         drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in table.cells():
         drawn.add_row(*row)
-    Console(markup=False, highlight=False).print(drawn)
+    console = Console(markup=False, highlight=False)
+    console.print(drawn)
+    if table.note:
+        console.print(table.note, style="dim")

@@ -21,7 +21,7 @@ def summary_table(report: Report) -> Table:
         rows.append(("tokens", f"{report['tokens']:,} in chunks of {report['chunk']}"))
     rows += [(label, f"{report[key]:,}") for key, label in _CYCLES if report.get(key)]
     if report.get("time_us"):
-        rows.append(("time", f"{report['time_us']:,.1f} us at the target's clock"))
+        rows.append(("time", f"{report['time_us']:,.3f} us at the target's clock"))
     rows.append(("PEs used", f"{use['pes_used']:,}"))
     if report.get("cycles"):
         rows.append(("datapath in use", f"{use['datapath']:.1%}, busiest PE {use['imbalance']:.2f} x the mean"))
@@ -58,7 +58,7 @@ def memory_table(report: Report) -> Table:
 def kernel_table(report: Report, most: int = SLOWEST) -> Table:
     """The kernels whose busiest PE has the most work, first."""
     kernels = sorted(report["kernels"], key=lambda k: (-k["bound_cycles"], k["name"]))
-    columns = ("kernel", "PEs", "bound", "ideal", "busy", "waiting", "blocked", "non-zeros", "max PE bytes")
+    columns = ("kernel", "PEs", "bound", "ideal", "busy", "waiting", "blocked", "non-zeros", "PE bytes")
     rows = tuple(_kernel_row(kernel) for kernel in kernels[:most])
     note = f"  {len(kernels) - most} more kernels" if len(kernels) > most else ""
     return Table("kernels, slowest first", columns, rows, note)
