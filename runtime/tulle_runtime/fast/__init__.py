@@ -1,0 +1,12 @@
+"""The fast engine: event-driven, compiled by numba, equal to the reference engine in every field of the result.
+
+How it works: words.py says where everything lies, layout.py and code.py fill it, loop.py turns time, router.py and
+pe.py are what one router and one PE do in one cycle, run.py is the door.
+"""
+
+from tulle_runtime.fast import cache  # first: it tells numba where to keep its cache
+from tulle_runtime.fast.run import run_fast
+
+simulate = run_fast
+
+__all__ = ["cache", "run_fast", "simulate"]

@@ -1,0 +1,137 @@
+"""AXPYs over a compressed column: cost and effect."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tulle_runtime.fast.jit import inlined, inner
+from tulle_runtime.fast.operands import (
+    address,
+    length,
+    load_bits,
+    result_bits,
+    scalar,
+    size_of,
+    store_bits,
+    to_float,
+)
+from tulle_runtime.fast.vector import same_group
+from tulle_runtime.fast.words import (
+    B_COLUMNS,
+    B_PTR,
+    B_ROW,
+    B_TYPE,
+    B_VALUE,
+    EXTENT,
+    F16,
+    F32,
+    G_AXPY_ENTRY,
+    G_AXPY_ISSUE,
+    O_S0,
+    O_S1,
+    O_TYPE,
+    R_A,
+    R_D,
+    R_N0,
+    R_N1,
+    R_WIDTH,
+    SRAM,
+)
+
+_ROW = 0x7FFF
+_SET = 0x8000
+_NAN = np.uint32(0x7FC00000).view(np.float32)
+
+
+@inner
+def axpy_cost(m, pb, row):
+    """(slots, entries of the column, 0 good | 1 out of bounds | 2 no such column)."""
+    column = np.int64(scalar(m, pb, row, R_N0))
+    if column < 0 or column >= m.code[row + B_COLUMNS]:
+        return max(m.g[G_AXPY_ISSUE], 1), np.int64(0), 2
+    n = length(m, pb, row, R_N1)
+    extent = np.int64(m.pe[pb + EXTENT])
+    sram = np.int64(m.pe[pb + SRAM]) * 16
+    ptr = m.code[row + B_PTR] + 2 * column
+    first, end = np.int64(m.half[(sram + ptr) >> 1]), np.int64(m.half[(sram + ptr + 2) >> 1])
+    entries = max(end - first, 0)
+    width = np.int64(m.code[row + R_WIDTH])
+    steps = (n + width - 1) // width
+    cost = m.g[G_AXPY_ISSUE] + entries * (m.g[G_AXPY_ENTRY] + steps)
+    if n == 0 or entries == 0:
+        return cost, entries, 0
+    x, y = address(m, pb, row, R_A), address(m, pb, row, R_D)
+    x1, y1 = np.int64(m.code[row + R_A + O_S1]), np.int64(m.code[row + R_D + O_S1])
+    stride = np.int64(m.code[row + R_D + O_S0])
+    rows = (sram + m.code[row + B_ROW]) >> 1
+    counts = x1 != 0 and y1 != 0
+    low, high = np.int64(_ROW), np.int64(0)
+    for e in range(first, end):
+        r = np.int64(m.half[rows + e]) & _ROW
+        low, high = min(low, r), max(high, r)
+        if counts and same_group(m, x, y + r * stride):
+            cost += steps
+    lowest = y + min(low * stride, high * stride) + min((n - 1) * y1, 0)
+    highest = y + max(low * stride, high * stride) + max((n - 1) * y1, 0) + size_of(m.code[row + R_D + O_TYPE])
+    x_low = x + min((n - 1) * x1, 0)
+    x_high = x + max((n - 1) * x1, 0) + size_of(m.code[row + R_A + O_TYPE])
+    inside = lowest >= 0 and highest <= extent and x_low >= 0 and x_high <= extent
+    return cost, entries, 0 if inside else 1
+
+
+@inner
+def axpy_effect(m, pb, row):
+    """Computes all AXPYs of the column; it is inside bounds."""
+    n = length(m, pb, row, R_N1)
+    column = np.int64(scalar(m, pb, row, R_N0))
+    sram = np.int64(m.pe[pb + SRAM]) * 16
+    ptr = (sram + m.code[row + B_PTR]) // 2 + column
+    rows, values = (sram + m.code[row + B_ROW]) >> 1, sram + m.code[row + B_VALUE]
+    kind_v, kind_x, kind_y = m.code[row + B_TYPE], m.code[row + R_A + O_TYPE], m.code[row + R_D + O_TYPE]
+    x, y = sram + address(m, pb, row, R_A), sram + address(m, pb, row, R_D)
+    x1, y1 = np.int64(m.code[row + R_A + O_S1]), np.int64(m.code[row + R_D + O_S1])
+    stride = np.int64(m.code[row + R_D + O_S0])
+    straight = x1 == size_of(kind_x) and y1 == 4 and kind_y == F32
+    for e in range(np.int64(m.half[ptr]), np.int64(m.half[ptr + 1])):
+        stored = np.int64(m.half[rows + e])
+        value = to_float(kind_v, load_bits(m, kind_v, values + e * size_of(kind_v)))
+        at = y + (stored & _ROW) * stride
+        fresh = stored & _SET != 0
+        if straight and kind_x == F32:
+            _axpy_f32(m.real, at >> 2, x >> 2, value, n, fresh)
+        elif straight and kind_x == F16:
+            _axpy_f16(m.real, m.half, at >> 2, x >> 1, value, n, fresh)
+        else:
+            for j in range(n):
+                product = value * to_float(kind_x, load_bits(m, kind_x, x + j * x1))
+                if not fresh:
+                    product += to_float(kind_y, load_bits(m, kind_y, at + j * y1))
+                store_bits(m, kind_y, at + j * y1, result_bits(kind_y, product))
+
+
+@inlined
+def _clean(r):
+    """The one NaN for any NaN."""
+    return r if r == r else _NAN
+
+
+@inner
+def _axpy_f32(real, y, x, value, n, fresh):
+    """Contiguous f32 rows."""
+    if fresh:
+        for j in range(n):
+            real[y + j] = _clean(value * real[x + j])
+    else:
+        for j in range(n):
+            real[y + j] = _clean(value * real[x + j] + real[y + j])
+
+
+@inner
+def _axpy_f16(real, half, y, x, value, n, fresh):
+    """A contiguous f16 row into a contiguous f32 row."""
+    if fresh:
+        for j in range(n):
+            real[y + j] = _clean(value * to_float(F16, half[x + j]))
+    else:
+        for j in range(n):
+            real[y + j] = _clean(value * to_float(F16, half[x + j]) + real[y + j])

@@ -1,0 +1,195 @@
+"""Steps of instructions with fabric operands: one wavelet each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tulle_runtime.fast.channels import has_space, head_time, pop, push, wake
+from tulle_runtime.fast.jit import inlined, inner
+from tulle_runtime.fast.numbers import apply
+from tulle_runtime.fast.operands import (
+    address,
+    immediate_bits,
+    length,
+    load_bits,
+    result_bits,
+    size_of,
+    store_bits,
+    to_float,
+)
+from tulle_runtime.fast.words import (
+    C_QUEUES,
+    CLASS,
+    COUNT,
+    EXTENT,
+    F16,
+    F32,
+    FMA,
+    G_CROSSINGS,
+    HEAD,
+    IMMEDIATE,
+    MEMORY,
+    MOV,
+    N_SENT,
+    N_WORDS,
+    NO_QUEUE,
+    NONE,
+    O_KIND,
+    O_S0,
+    O_S1,
+    OUT_OF_BOUNDS,
+    QUEUE,
+    R_A,
+    R_B,
+    R_D,
+    R_N0,
+    R_N1,
+    R_OP,
+    R_SINK,
+    R_SOURCE,
+    R_TYPE,
+    SRAM,
+    T_A,
+    T_B,
+    T_D,
+    T_DST,
+    T_I,
+    T_J,
+    T_N0,
+    T_N1,
+    T_ROW,
+    T_SINCE,
+    T_SRC,
+)
+
+FINISHED = -1  # of fabric_step
+
+
+@inner
+def prepare(m, pb, tb, row, t):
+    """Fixes the operands of a fabric instruction in the thread record at `tb`; False if it has no steps."""
+    n0, n1 = length(m, pb, row, R_N0), length(m, pb, row, R_N1)
+    if n0 == 0 or n1 == 0:
+        return False
+    queues = pb + m.classes[m.pe[pb + CLASS] + C_QUEUES]
+    m.pe[tb + T_ROW] = row
+    m.pe[tb + T_A] = address(m, pb, row, R_A)
+    m.pe[tb + T_B] = address(m, pb, row, R_B)
+    m.pe[tb + T_D] = address(m, pb, row, R_D)
+    m.pe[tb + T_I] = 0
+    m.pe[tb + T_J] = 0
+    m.pe[tb + T_N0] = n0
+    m.pe[tb + T_N1] = n1
+    m.pe[tb + T_SINCE] = t
+    source, sink = m.code[row + R_SOURCE], m.code[row + R_SINK]
+    m.pe[tb + T_SRC] = m.pe[queues + source] if source >= 0 else NO_QUEUE
+    m.pe[tb + T_DST] = m.pe[queues + sink] if sink >= 0 else NO_QUEUE
+    return True
+
+
+@inlined
+def source_ready(m, base, entity, t):
+    """Whether a wavelet is visible in the channel (or none is needed); else the PE is woken when one on its way is."""
+    if base < 0:
+        return base == NO_QUEUE
+    if m.ch[base + COUNT] == 0:
+        return False
+    visible = head_time(m, base)
+    if visible <= t:
+        return True
+    wake(m, entity, t, visible)
+    return False
+
+
+@inlined
+def sink_ready(m, base, t):
+    """Whether the channel has space (or there is none to fill)."""
+    if base < 0:
+        return base == NO_QUEUE
+    return has_space(m, base, t)
+
+
+@inlined
+def _operand(m, row, o, at, kind, word, half):
+    """Bits of one element of an operand: in memory at byte `at`, or half `half` of the wavelet `word`."""
+    where = m.code[row + o + O_KIND]
+    if where == MEMORY:
+        return load_bits(m, kind, at)
+    if where == QUEUE:
+        return (
+            np.uint32(np.uint32(word) >> np.uint32(16 * half)) & np.uint32(0xFFFF) if kind == F16 else np.uint32(word)
+        )
+    return immediate_bits(m, row, o)
+
+
+@inlined
+def _inside(m, row, o, at, elements, size, extent):
+    """Whether `elements` elements from byte `at` of the PE on are inside its extent (or not in memory)."""
+    if m.code[row + o + O_KIND] != MEMORY:
+        return True
+    last = at + (elements - 1) * m.code[row + o + O_S1]
+    return min(at, last) >= 0 and max(at, last) + size <= extent
+
+
+@inner
+def fabric_step(m, pe, pb, tb, t):
+    """One step of the instruction in the thread record at `tb`, which is ready: 0, FINISHED, or the fault."""
+    row = m.pe[tb + T_ROW]
+    op, kind = m.code[row + R_OP], m.code[row + R_TYPE]
+    i, j, n1 = np.int64(m.pe[tb + T_I]), np.int64(m.pe[tb + T_J]), m.pe[tb + T_N1]
+    elements = 2 if kind == F16 and j + 1 < n1 else 1
+    size = size_of(kind)
+    a = m.pe[tb + T_A] + i * m.code[row + R_A + O_S0] + j * m.code[row + R_A + O_S1]
+    b = m.pe[tb + T_B] + i * m.code[row + R_B + O_S0] + j * m.code[row + R_B + O_S1]
+    d = m.pe[tb + T_D] + i * m.code[row + R_D + O_S0] + j * m.code[row + R_D + O_S1]
+    extent = m.pe[pb + EXTENT]
+    if not (
+        _inside(m, row, R_A, a, elements, size, extent)
+        and _inside(m, row, R_B, b, elements, size, extent)
+        and _inside(m, row, R_D, d, elements, size, extent)
+    ):
+        return OUT_OF_BOUNDS
+    source, sink = m.pe[tb + T_SRC], m.pe[tb + T_DST]
+    word = np.int32(0)
+    if source >= 0:
+        word = m.ch[m.ch[source + HEAD]]
+    sram = np.int64(m.pe[pb + SRAM]) * 16
+    sent = np.uint32(0)
+    kind_a = F32 if m.code[row + R_A + O_KIND] == IMMEDIATE else kind
+    kind_b = F32 if m.code[row + R_B + O_KIND] == IMMEDIATE else kind
+    for half in range(elements):
+        result = _operand(m, row, R_A, sram + a, kind, word, half)
+        if op != MOV or kind_a != kind:
+            x, y, z = to_float(kind_a, result), np.float32(0), np.float32(0)
+            if m.code[row + R_B + O_KIND] != NONE:
+                y = to_float(kind_b, _operand(m, row, R_B, sram + b, kind, word, half))
+            if op == FMA:
+                z = to_float(kind, load_bits(m, kind, sram + d))
+            result = result_bits(kind, apply(op, z, x, y))
+        if sink >= 0:
+            sent = np.uint32(sent | np.uint32(result << np.uint32(16 * half)))
+        else:
+            store_bits(m, kind, sram + d, result)
+        a += m.code[row + R_A + O_S1]
+        b += m.code[row + R_B + O_S1]
+        d += m.code[row + R_D + O_S1]
+    if source >= 0:
+        pop(m, source, t)
+    if sink >= 0:
+        send(m, pe, sink, np.int32(sent), t)
+    m.pe[tb + T_SINCE] = t + 1
+    j += elements
+    if j < n1:
+        m.pe[tb + T_J] = j
+        return 0
+    m.pe[tb + T_J] = 0
+    m.pe[tb + T_I] = i + 1
+    return FINISHED if i + 1 == m.pe[tb + T_N0] else 0
+
+
+@inlined
+def send(m, pe, base, value, t):
+    """Pushes a wavelet of the compute engine."""
+    push(m, base, value, t)
+    m.counts[pe * N_WORDS + N_SENT] += 1
+    m.g[G_CROSSINGS] += 1

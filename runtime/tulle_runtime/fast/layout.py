@@ -1,0 +1,320 @@
+"""Builds the engine's arrays from a program: entities, channels, PE records, host ports. Vectorised over PEs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tulle_ir.program import HostPort, Program, ProgramClass
+from tulle_ir.routes import EDGE, INDEX, RAMP, RouteEntries, expand_routes
+from tulle_ir.target import Target
+from tulle_runtime.fast import sram
+from tulle_runtime.fast import words as w
+from tulle_runtime.fast.code import FlatClass, flatten, wrap
+from tulle_runtime.fast.machine import Machine
+
+_LOG = 1 << 16  # least entries of the output log
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The machine's arrays and what is needed to read results out of them."""
+
+    machine: Machine
+    entries: RouteEntries
+    entry_base: np.ndarray  # i64[entries]
+    down_base: np.ndarray  # i64[entries], -1 where nothing goes down the ramp
+    memory: np.ndarray  # u8[]
+    class_first: list[int]  # first PE of each class
+    input_ports: list[HostPort]  # in the order of machine.ports
+
+
+def build(program: Program, target: Target, inputs: list[list[np.ndarray]]) -> Layout:
+    """All arrays of a run that is about to begin."""
+    width, height = program.mesh
+    entries, _ = expand_routes(program)
+    routers, router_of = np.unique(entries.router, return_inverse=True)
+    flats = _flatten(program, target)
+    place = np.concatenate([_places(cls, width) for cls in program.classes] or [np.zeros(0, np.int64)])
+    pe_at = np.full(width * height, -1, np.int64)
+    pe_at[place] = np.arange(len(place))
+    class_first = np.cumsum([0] + [sram.pes(cls) for cls in program.classes]).tolist()
+
+    in_ports = [port for stream in program.streams if stream.is_input for port in stream.ports]
+    out_ports = [port for stream in program.streams if not stream.is_input for port in stream.ports]
+    links, link_of = np.unique(_link_keys(in_ports, width), return_inverse=True)
+    first_pe, first_link = len(routers), len(routers) + len(place)
+    entities = first_link + len(links)
+
+    channels = _Channels(entries, target, router_of, first_pe + pe_at, pe_at >= 0)
+    for cls, first in zip(program.classes, class_first, strict=False):
+        channels.set_depths(cls, place[first : first + sram.pes(cls)], target)
+    ports = _Ports(in_ports, entries, links, link_of, width)
+    ch = channels.fill(ports, out_ports, first_link, width)
+
+    counts = np.zeros((len(place), w.N_WORDS), np.int64)
+    counts[:, w.N_LAST] = counts[:, w.N_EPOCH] = -1
+    memory, starts = _memory(program)
+    pe, pe_base = _records(program, flats, class_first, starts, place, channels)
+    feed, port_rows = ports.rows(inputs, channels)
+    log = max(_LOG, 2 * channels.out_links)
+    machine = Machine(
+        ch=ch,
+        router_first=np.append(np.flatnonzero(np.diff(router_of, prepend=-1)), len(router_of)).astype(np.int32),
+        router_entries=channels.base.astype(np.int32),
+        pe=pe,
+        pe_base=pe_base,
+        place=place.astype(np.int32),
+        classes=np.array([flat.layout for flat in flats], np.int32).reshape(-1, w.CLASS_WORDS),
+        tasks=np.concatenate([flat.tasks for flat in flats] or [np.zeros((0, w.TASK_TABLE_WORDS), np.int32)]),
+        code=np.concatenate([flat.code for flat in flats] or [np.zeros((0, w.ROW_WORDS), np.int32)]),
+        counts=counts,
+        g=_globals(target, len(routers), len(place), entities, channels.out_links, log),
+        pending=np.zeros(entities, np.uint8),
+        near=np.zeros((w.NEAR, entities), np.int32),
+        near_count=np.zeros((w.NEAR, 2), np.int64),
+        far_head=np.full(w.FAR, -1, np.int32),
+        far_next=np.full(entities, -1, np.int32),
+        far_prev=np.full(entities, -1, np.int32),
+        far_at=np.zeros(entities, np.int64),
+        link_first=np.searchsorted(np.sort(link_of), np.arange(len(links) + 1)).astype(np.int32),
+        ports=port_rows,
+        feed=feed,
+        log_port=np.zeros(log, np.int32),
+        log_value=np.zeros(log, np.int32),
+        log_time=np.zeros(log, np.int64),
+        half=memory.view(np.uint16),
+        word=memory.view(np.uint32),
+        real=memory.view(np.float32),
+    )
+    _first_wakes(machine, program, class_first, first_pe, first_link, target)
+    return Layout(
+        machine, entries, channels.base, channels.down, memory, class_first, [in_ports[k] for k in ports.order]
+    )
+
+
+def _flatten(program: Program, target: Target) -> list[FlatClass]:
+    flats: list[FlatClass] = []
+    row = task = 0
+    for cls in program.classes:
+        flats.append(flatten(cls, target, row, task))
+        row, task = row + len(flats[-1].code), task + len(flats[-1].tasks)
+    return flats
+
+
+def _places(cls: ProgramClass, width: int) -> np.ndarray:
+    """y * W + x of the PEs of a class, in order."""
+    grid = cls.grid
+    x = grid.x + grid.step_x * np.arange(grid.width, dtype=np.int64)
+    y = grid.y + grid.step_y * np.arange(grid.height, dtype=np.int64)
+    return (y[:, None] * width + x[None, :]).reshape(-1)
+
+
+def _link_keys(ports: list[HostPort], width: int) -> np.ndarray:
+    return np.array([(port.y * width + port.x) * 4 + INDEX[port.side] for port in ports], np.int64)
+
+
+def _globals(target: Target, routers: int, pes: int, entities: int, out_links: int, log: int) -> np.ndarray:
+    g = np.zeros(w.G_WORDS, np.int64)
+    g[w.G_LAST] = -1
+    g[w.G_ROUTERS], g[w.G_PES], g[w.G_ENTITIES], g[w.G_OUT_LINKS] = routers, pes, entities, out_links
+    g[w.G_LOG_SIZE] = log
+    g[w.G_LAUNCH], g[w.G_DISPATCH] = target.launch_cycles, target.dispatch_cycles
+    g[w.G_ISSUE], g[w.G_ROW] = target.vector_issue, target.row_overhead
+    g[w.G_AXPY_ISSUE], g[w.G_AXPY_ENTRY] = target.axpy_issue, target.axpy_overhead
+    g[w.G_DIVIDE] = target.divide_cycles
+    g[w.G_BANK], g[w.G_GROUPS] = target.sram_bytes // target.banks, target.bank_groups
+    return g
+
+
+def _memory(program: Program) -> tuple[np.ndarray, list[int]]:
+    """All SRAM, filled, and where each class's begins."""
+    sizes = [sram.pes(cls) * sram.stride(cls) for cls in program.classes]
+    starts = np.cumsum([0, *sizes]).tolist()
+    memory = np.zeros(starts[-1] + sram.ALIGN, np.uint8)
+    for cls, start in zip(program.classes, starts, strict=False):
+        sram.load(memory, start, cls, program.tensors)
+    return memory, starts
+
+
+def _records(
+    program: Program,
+    flats: list[FlatClass],
+    class_first: list[int],
+    starts: list[int],
+    place: np.ndarray,
+    channels: _Channels,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The PE records and where each begins."""
+    sizes = [sram.pes(cls) * int(flat.layout[w.C_SIZE]) for cls, flat in zip(program.classes, flats, strict=True)]
+    firsts = np.cumsum([0, *sizes])
+    pe = np.zeros(firsts[-1], np.int32)
+    bases: list[np.ndarray] = [np.zeros(0, np.int64)]
+    for k, (cls, flat) in enumerate(zip(program.classes, flats, strict=True)):
+        layout = flat.layout
+        size, n = int(layout[w.C_SIZE]), sram.pes(cls)
+        bases.append(firsts[k] + size * np.arange(n))
+        view = pe[firsts[k] : firsts[k + 1]].reshape(n, size)
+        view[:, w.TASK] = view[:, w.DEFER] = -1
+        view[:, w.START] = int(flat.tasks[:, w.K_START].any())
+        view[:, w.CLASS] = k * w.CLASS_WORDS
+        view[:, w.SRAM] = starts[k] // sram.ALIGN + np.arange(n) * (sram.stride(cls) // sram.ALIGN)
+        view[:, w.EXTENT] = cls.sram_bytes
+        at = place[class_first[k] : class_first[k] + n]
+        for index, queue in enumerate(cls.queues):
+            view[:, layout[w.C_QUEUES] + index] = channels.of_queue(at, queue.color, queue.is_input)
+        for index, task in enumerate(cls.tasks):
+            view[:, layout[w.C_TASKS] + w.TASK_WORDS * index + w.FLAGS] = w.BLOCKED if task.blocked else 0
+        for index, register in enumerate(cls.registers):
+            value = register.value
+            values = program.tensors[value] if isinstance(value, str) else wrap(value)
+            view[:, layout[w.C_REGISTERS] + index] = values
+    return pe, np.concatenate(bases)
+
+
+def _first_wakes(
+    m: Machine, program: Program, class_first: list[int], first_pe: int, first_link: int, target: Target
+) -> None:
+    """Host links at cycle 0, PEs with tasks on start at `launch_cycles`."""
+    links = np.arange(first_link, m.near.shape[1])
+    starts = [
+        np.arange(first_pe + class_first[k], first_pe + class_first[k + 1])
+        for k, cls in enumerate(program.classes)
+        if m.pe[m.pe_base[class_first[k]] + w.START]
+    ]
+    for entities, when in ((links, 0), (np.concatenate([*starts, links[:0]]), target.launch_cycles)):
+        if when < w.NEAR:
+            done = int(m.near_count[when, 1])
+            m.near[when, m.near.shape[1] - done - len(entities) : m.near.shape[1] - done] = entities[::-1]
+            m.near_count[when, 1] += len(entities)
+            m.pending[entities] |= np.uint8(1 << when)
+        elif len(entities):
+            bucket = when % w.FAR
+            m.far_head[bucket] = entities[0]
+            m.far_next[entities[:-1]] = entities[1:]
+            m.far_prev[entities[0]] = -1 - bucket
+            m.far_prev[entities[1:]] = entities[:-1]
+            m.far_at[entities] = when
+            m.g[w.G_FAR] += len(entities)
+
+
+class _Channels:
+    """Channels: one per entry (link or up-ramp), each followed by the down-ramp channel if it has one."""
+
+    def __init__(
+        self, entries: RouteEntries, target: Target, router_of: np.ndarray, pe_entity: np.ndarray, has_pe: np.ndarray
+    ) -> None:
+        self.entries, self.router_of = entries, router_of.astype(np.int64)
+        up = entries.port == RAMP
+        self.capacity = np.where(up, target.ramp_cycles + target.router_depth, target.router_depth).astype(np.int64)
+        self.latency = np.where(up, 1 + target.ramp_cycles, target.hop_cycles)
+        self.delivers = entries.mask >> RAMP & 1 != 0
+        self.down_capacity = np.full(len(entries.router), target.ramp_cycles, np.int64)
+        self.down_latency = target.ramp_cycles
+        # where there is no PE the router itself is woken, which is harmless
+        self.pe = np.where(has_pe[entries.router], pe_entity[entries.router], self.router_of)
+        self.base = np.zeros(0, np.int64)
+        self.down = np.zeros(0, np.int64)
+        self.out_links = 0
+
+    def set_depths(self, cls: ProgramClass, place: np.ndarray, target: Target) -> None:
+        """Capacities of the ramp channels that the queues of a class are bound to."""
+        for queue in cls.queues:
+            at = self.entries.find(place, np.full(len(place), queue.color))
+            at = at[at >= 0]
+            if queue.is_input:
+                self.down_capacity[at] = target.down_ramp_capacity(queue.index)
+            else:
+                self.capacity[at[self.entries.port[at] == RAMP]] = target.up_ramp_capacity(queue.index)
+
+    def of_queue(self, place: np.ndarray, color: int, is_input: bool) -> np.ndarray:
+        """Channel base per PE, NO_ROUTE where the color has no such entry."""
+        at = self.entries.find(place, np.full(len(place), color))
+        if not len(self.entries.router):
+            return np.full(len(place), w.NO_ROUTE)
+        found, at = at >= 0, np.maximum(at, 0)
+        bound = self.delivers[at] if is_input else self.entries.port[at] == RAMP
+        return np.where(found & bound, (self.down if is_input else self.base)[at], w.NO_ROUTE)
+
+    def fill(self, ports: _Ports, out_ports: list[HostPort], first_link: int, width: int) -> np.ndarray:
+        """The channel array."""
+        entries = self.entries
+        outputs = np.unpackbits(entries.mask[:, None], axis=1, bitorder="little")[:, :5].astype(np.int64)
+        fan = outputs.sum(axis=1)
+        size = w.RING + 2 * self.capacity + np.maximum(fan - 1, 0)
+        down_size = np.where(self.delivers, w.RING + 2 * self.down_capacity, 0)
+        ends = np.cumsum(size + down_size)
+        self.base = ends - size - down_size
+        self.down = np.where(self.delivers, self.base + size, -1)
+        ch = np.zeros(int(ends[-1]) if len(ends) else 0, np.int32)
+        self._header(ch, self.base, self.capacity | entries.mask.astype(np.int64) << w.MASK_SHIFT, self.latency)
+        ch[self.base + w.CONSUMER] = self.router_of
+        producer = np.where(entries.port == RAMP, self.pe, self.router_of)
+        fed = ports.entry >= 0
+        producer[ports.entry[fed]] = first_link + ports.link[fed]
+        hosts = {((p.y * width + p.x) * 4 + INDEX[p.side], p.color): k for k, p in enumerate(out_ports)}
+        before = np.zeros(len(fan), np.int64)  # outputs already placed
+        for side in range(5):
+            has = np.flatnonzero(outputs[:, side])
+            if side == RAMP:
+                out = self.down[has]
+            else:
+                target = entries.target(side)[has]
+                out = np.where(target >= 0, self.base[target], np.where(target == EDGE, w.OUT_DROP, w.OUT_NEVER))
+                producer[target[target >= 0]] = self.router_of[has[target >= 0]]
+                for at in np.flatnonzero(target == EDGE):
+                    entry = has[at]
+                    port = hosts.get((int(entries.router[entry]) * 4 + side, int(entries.color[entry])))
+                    if port is not None:
+                        out[at] = w.OUT_HOST - port
+                        self.out_links += 1
+            extra = self.base[has] + w.RING + 2 * self.capacity[has] + before[has] - 1
+            ch[np.where(before[has] == 0, self.base[has] + w.OUT, extra)] = out
+            before[has] += 1
+        ch[self.base + w.PRODUCER] = producer
+        down = self.down[self.delivers]
+        self._header(ch, down, self.down_capacity[self.delivers], self.down_latency)
+        ch[down + w.CONSUMER] = self.pe[self.delivers]
+        ch[down + w.PRODUCER] = self.router_of[self.delivers]
+        return ch
+
+    @staticmethod
+    def _header(ch: np.ndarray, base: np.ndarray, capacity: np.ndarray, latency: np.ndarray | int) -> None:
+        ch[base + w.HEAD] = base + w.RING
+        ch[base + w.CAPACITY] = capacity
+        ch[base + w.LATENCY] = latency
+        ch[base + w.LAST_POP] = -1
+
+
+class _Ports:
+    """Host input ports, sorted by link and color."""
+
+    def __init__(
+        self, ports: list[HostPort], entries: RouteEntries, links: np.ndarray, link_of: np.ndarray, width: int
+    ) -> None:
+        color = np.array([port.color for port in ports], np.int64)
+        self.order = np.lexsort((color, link_of)).tolist()
+        self.link = link_of[self.order]
+        key = links[self.link]
+        found = entries.find(key // 4, color[self.order])
+        fits = found >= 0
+        fits[fits] = entries.port[found[fits]] == key[fits] % 4
+        self.entry = np.where(fits, found, -1)
+
+    def rows(self, inputs: list[list[np.ndarray]], channels: _Channels) -> tuple[np.ndarray, np.ndarray]:
+        """(feed, port rows): the input wavelets of all ports in one array, and the state of each port."""
+        lists = [words for stream in inputs for words in stream]
+        if len(lists) != len(self.order):
+            raise ValueError(f"{len(lists)} input lists for {len(self.order)} input ports")
+        ordered = [np.asarray(lists[k], dtype=np.uint32) for k in self.order]
+        ends = np.cumsum([len(words) for words in ordered], dtype=np.int64)
+        rows = np.zeros((len(ordered), w.PORT_WORDS), np.int64)
+        rows[:, w.P_BASE] = (
+            np.where(self.entry >= 0, channels.base[np.maximum(self.entry, 0)], -1) if len(channels.base) else -1
+        )
+        rows[:, w.P_NEXT] = ends - [len(words) for words in ordered]
+        rows[:, w.P_END] = ends
+        rows[:, w.P_LAST] = -1
+        feed = np.concatenate(ordered) if ordered else np.zeros(0, np.uint32)
+        return feed, rows

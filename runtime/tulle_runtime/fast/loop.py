@@ -1,0 +1,163 @@
+"""The loop over time: from event to event, in slices."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from tulle_runtime.fast.channels import leave_far, wake_near
+from tulle_runtime.fast.jit import inner, pointer
+from tulle_runtime.fast.machine import Machine
+from tulle_runtime.fast.pe import pe_step
+from tulle_runtime.fast.router import host_step, router_step
+from tulle_runtime.fast.words import (
+    FAR,
+    FAULT,
+    G_ENTITIES,
+    G_EVENTS,
+    G_FAR,
+    G_FAULT,
+    G_LAST,
+    G_LATEST,
+    G_LOG,
+    G_LOG_SIZE,
+    G_OUT_LINKS,
+    G_PES,
+    G_PROBE,
+    G_ROUTERS,
+    G_TIME,
+    LIMIT,
+    LOG_FULL,
+    MORE,
+    NEAR,
+    QUIET,
+)
+
+
+@inner
+def _far_due(m, t):
+    """Whether a far event is due at t."""
+    entity = m.far_head[t & (FAR - 1)]
+    while entity >= 0:
+        if m.far_at[entity] == t:
+            return True
+        entity = m.far_next[entity]
+    return False
+
+
+@inner
+def _next_time(m, t):
+    """The next cycle, from t on, with an event; -1 if there is none."""
+    for when in range(t, t + NEAR):
+        slot = when & (NEAR - 1)
+        if m.near_count[slot * 2 + 0] + m.near_count[slot * 2 + 1] != 0:
+            return when
+        if m.far_head[when & (FAR - 1)] >= 0 and _far_due(m, when):
+            return when
+    if m.g[G_FAR] == 0:
+        return np.int64(-1)
+    for when in range(t + NEAR, t + FAR):
+        if m.far_head[when & (FAR - 1)] >= 0 and _far_due(m, when):
+            return when
+    best = np.int64(-1)
+    for bucket in range(FAR):
+        entity = m.far_head[bucket]
+        while entity >= 0:
+            if best < 0 or m.far_at[entity] < best:
+                best = m.far_at[entity]
+            entity = m.far_next[entity]
+    return best
+
+
+@inner
+def _far_to_near(m, t):
+    """Far events due at t become near ones."""
+    entity = m.far_head[t & (FAR - 1)]
+    while entity >= 0:
+        after = m.far_next[entity]
+        if m.far_at[entity] == t:
+            leave_far(m, entity)
+            wake_near(m, entity, t)
+        entity = after
+
+
+@inner
+def _cycle(m, t):
+    """All that happens in cycle t."""
+    if m.far_head[t & (FAR - 1)] >= 0:
+        _far_to_near(m, t)
+    slot = t & (NEAR - 1)
+    keep = 255 ^ (1 << slot)
+    routers, pes = m.g[G_ROUTERS], m.g[G_PES]
+    entities = m.g[G_ENTITIES]
+    for k in range(m.near_count[slot * 2 + 0]):
+        entity = m.near[slot * entities + k]
+        m.pending[entity] &= keep
+        router_step(m, entity, t)
+    for k in range(m.near_count[slot * 2 + 1]):
+        entity = m.near[(slot + 1) * entities - 1 - k]
+        m.pending[entity] &= keep
+        if entity < routers + pes:
+            pe_step(m, entity - routers, entity, t)
+        else:
+            host_step(m, entity - routers - pes, entity, t)
+    m.g[G_EVENTS] += m.near_count[slot * 2 + 0] + m.near_count[slot * 2 + 1]
+    m.near_count[slot * 2 + 0] = 0
+    m.near_count[slot * 2 + 1] = 0
+
+
+@inner
+def _pointers(a):
+    """The machine with pointers in place of arrays."""
+    return Machine(
+        pointer(a.ch),
+        pointer(a.router_first),
+        pointer(a.router_entries),
+        pointer(a.pe),
+        pointer(a.pe_base),
+        pointer(a.place),
+        pointer(a.classes),
+        pointer(a.tasks),
+        pointer(a.code),
+        pointer(a.counts),
+        pointer(a.g),
+        pointer(a.pending),
+        pointer(a.near),
+        pointer(a.near_count),
+        pointer(a.far_head),
+        pointer(a.far_next),
+        pointer(a.far_prev),
+        pointer(a.far_at),
+        pointer(a.link_first),
+        pointer(a.ports),
+        pointer(a.feed),
+        pointer(a.log_port),
+        pointer(a.log_value),
+        pointer(a.log_time),
+        pointer(a.half),
+        pointer(a.word),
+        pointer(a.real),
+    )
+
+
+@njit(cache=True, nogil=True)
+def run_slice(arrays, events):
+    """Runs from G_TIME on until the run ends or `events` entities were woken; says why it returned."""
+    m = _pointers(arrays)
+    until = m.g[G_EVENTS] + events
+    while m.g[G_EVENTS] < until:
+        t = _next_time(m, m.g[G_TIME])
+        if t < 0:
+            return QUIET
+        m.g[G_TIME] = t
+        if m.g[G_PROBE] == 0 and t >= m.g[G_LATEST]:
+            return LIMIT
+        if m.g[G_LOG] + m.g[G_OUT_LINKS] > m.g[G_LOG_SIZE]:
+            return LOG_FULL
+        _cycle(m, t)
+        m.g[G_TIME] = t + 1
+        if m.g[G_FAULT] != 0:
+            return FAULT
+        if m.g[G_PROBE] != 0 and m.g[G_LAST] >= m.g[G_LATEST]:
+            return LIMIT
+    return MORE

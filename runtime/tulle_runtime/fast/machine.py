@@ -1,0 +1,39 @@
+"""The engine's state: one tuple of flat arrays, which the jitted functions share. Indices: words.py."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Machine(NamedTuple):
+    """Entities are numbered routers first, then PEs, then host links. Inside the jitted code the fields are pointers."""
+
+    ch: np.ndarray  # i32[], channels and their rings
+    router_first: np.ndarray  # i32[routers + 1] into router_entries
+    router_entries: np.ndarray  # i32[entries] channel bases, by router, then color
+    pe: np.ndarray  # i32[], PE records
+    pe_base: np.ndarray  # i64[PEs] into pe
+    place: np.ndarray  # i32[PEs], y * W + x
+    classes: np.ndarray  # i32[classes, CLASS_WORDS]
+    tasks: np.ndarray  # i32[tasks of all classes, TASK_TABLE_WORDS]
+    code: np.ndarray  # i32[rows, ROW_WORDS]
+    counts: np.ndarray  # i64[PEs, N_WORDS]
+    g: np.ndarray  # i64[G_WORDS]
+    pending: np.ndarray  # u8[entities], bit t % 8: is in that near bucket
+    near: np.ndarray  # i32[NEAR, entities]: routers from the front, the others from the back
+    near_count: np.ndarray  # i64[NEAR, 2]
+    far_head: np.ndarray  # i32[FAR], -1 for none
+    far_next: np.ndarray  # i32[entities]
+    far_prev: np.ndarray  # i32[entities], -1 - bucket at the head of a list
+    far_at: np.ndarray  # i64[entities], 0 for none
+    link_first: np.ndarray  # i32[host links + 1] into ports
+    ports: np.ndarray  # i64[input ports, PORT_WORDS], by link, then color
+    feed: np.ndarray  # u32[], all host input
+    log_port: np.ndarray  # i32[], what went over host outputs: port, value, cycle of arrival
+    log_value: np.ndarray  # i32[]
+    log_time: np.ndarray  # i64[]
+    half: np.ndarray  # u16 view of all SRAM
+    word: np.ndarray  # u32 view
+    real: np.ndarray  # f32 view

@@ -1,0 +1,208 @@
+"""What one PE does in one cycle (docs/machine.md, section 4): complete, fetch, threads, main."""
+
+from __future__ import annotations
+
+from tulle_runtime.fast.channels import pop, wake, wake_near
+from tulle_runtime.fast.fabric import FINISHED, fabric_step, send, sink_ready, source_ready
+from tulle_runtime.fast.jit import inlined, inner
+from tulle_runtime.fast.main import activate, complete, fetch, report_fault
+from tulle_runtime.fast.operands import scalar
+from tulle_runtime.fast.words import (
+    ACTIVE,
+    BLOCKS,
+    BUSY,
+    C_FIRST_TASK,
+    C_QUEUES,
+    C_TASK_COUNT,
+    C_THREAD_COUNT,
+    C_THREADS,
+    CLASS,
+    DOOM,
+    G_LAST,
+    G_LAUNCH,
+    K_START,
+    N_BLOCKED,
+    N_DONE,
+    N_DOUBT_BLOCKED,
+    N_DOUBT_WAITING,
+    N_EPOCH,
+    N_FROM,
+    N_KIND,
+    N_LAST,
+    N_SLOTS,
+    N_WAITING,
+    N_WORDS,
+    NOTHING,
+    PC,
+    POPPING,
+    PUSHING,
+    R_AUX,
+    R_N0,
+    R_SINK,
+    R_SOURCE,
+    R_THEN,
+    READY,
+    ROW_WORDS,
+    START,
+    STATE,
+    SYNC,
+    T_DST,
+    T_ROW,
+    T_SRC,
+    TASK,
+    TASK_TABLE_WORDS,
+    THREAD_WORDS,
+    WAITING,
+    WAITS,
+)
+
+
+@inlined
+def _account(m, pe, t):
+    """Counts the idle cycles up to t - 1; those after the last slot or movement known may yet turn out not to count."""
+    since = m.counts[pe * N_WORDS + N_FROM]
+    kind = m.counts[pe * N_WORDS + N_KIND]
+    if since >= t or kind == NOTHING:
+        return
+    which = N_BLOCKED if kind == BLOCKS else N_WAITING
+    m.counts[pe * N_WORDS + which] += t - since
+    last = m.g[G_LAST]
+    if last + 1 < t:
+        if m.counts[pe * N_WORDS + N_EPOCH] != last:
+            m.counts[pe * N_WORDS + N_EPOCH] = last
+            m.counts[pe * N_WORDS + N_DOUBT_BLOCKED] = 0
+            m.counts[pe * N_WORDS + N_DOUBT_WAITING] = 0
+        doubt = N_DOUBT_BLOCKED if kind == BLOCKS else N_DOUBT_WAITING
+        m.counts[pe * N_WORDS + doubt] += t - max(since, last + 1)
+
+
+@inner
+def _start(m, pb, t):
+    """Activates the tasks on start."""
+    k = m.pe[pb + CLASS]
+    for task in range(m.classes[k + C_TASK_COUNT]):
+        if m.tasks[(m.classes[k + C_FIRST_TASK] + task) * TASK_TABLE_WORDS + K_START]:
+            activate(m, pb, task, t)
+    m.pe[pb + START] = 0
+
+
+_NO_SLOT, _SLOT, _BLOCKED = 0, 1, 2
+
+
+@inlined
+def _threads(m, pe, pb, entity, t):
+    """The lowest ready microthread steps: _SLOT; else _BLOCKED if one lacks only output space; else _NO_SLOT."""
+    tb = pb + m.classes[m.pe[pb + CLASS] + C_THREADS]
+    active = m.pe[pb + ACTIVE]
+    bit = 1
+    result = _NO_SLOT
+    while bit <= active:
+        if active & bit and source_ready(m, m.pe[tb + T_SRC], entity, t):
+            if sink_ready(m, m.pe[tb + T_DST], t):
+                ended = fabric_step(m, pe, pb, tb, t)
+                if ended == FINISHED:
+                    m.pe[pb + ACTIVE] = active & ~bit
+                    then = m.code[m.pe[tb + T_ROW] + R_THEN]
+                    if then >= 0:
+                        activate(m, pb, then, t + 1)
+                elif ended != 0:
+                    report_fault(m, pe, ended)
+                return _SLOT
+            result = _BLOCKED
+        bit <<= 1
+        tb += THREAD_WORDS
+    return result
+
+
+@inlined
+def _main(m, pe, pb, entity, t):
+    """The main thread makes a step of an instruction with fabric operands, with a result as in _threads."""
+    state = m.pe[pb + STATE]
+    k = m.pe[pb + CLASS]
+    if state == SYNC:
+        tb = pb + m.classes[k + C_THREADS] + THREAD_WORDS * m.classes[k + C_THREAD_COUNT]
+        if not source_ready(m, m.pe[tb + T_SRC], entity, t):
+            return _NO_SLOT
+        if not sink_ready(m, m.pe[tb + T_DST], t):
+            return _BLOCKED
+        ended = fabric_step(m, pe, pb, tb, t)
+        if ended == FINISHED:
+            m.pe[pb + STATE] = READY
+        elif ended != 0:
+            report_fault(m, pe, ended)
+        return _SLOT
+    row = m.pe[pb + PC]
+    queues = pb + m.classes[k + C_QUEUES]
+    if state == POPPING:
+        base = m.pe[queues + m.code[row + R_SOURCE]]
+        if not source_ready(m, base, entity, t):
+            return _NO_SLOT
+        m.pe[pb + m.code[row + R_AUX]] = pop(m, base, t)
+    elif state == PUSHING:
+        base = m.pe[queues + m.code[row + R_SINK]]
+        if not sink_ready(m, base, t):
+            return _BLOCKED
+        send(m, pe, base, scalar(m, pb, row, R_N0), t)
+    else:
+        return _NO_SLOT
+    m.pe[pb + STATE] = READY
+    m.pe[pb + PC] = row + ROW_WORDS
+    return _SLOT
+
+
+@inner
+def pe_step(m, pe, entity, t):
+    """Cycle t of a PE; wakes it for the next cycle in which something may happen of itself."""
+    pb = m.pe_base[pe]
+    _account(m, pe, t)
+    if m.pe[pb + START] and t >= m.g[G_LAUNCH]:
+        _start(m, pb, t)
+    state = m.pe[pb + STATE]
+    if state == BUSY and m.counts[pe * N_WORDS + N_DONE] == t:
+        complete(m, pe, pb, t)
+        m.pe[pb + STATE] = READY
+        state = READY
+    if state <= WAITING:
+        fetch(m, pe, pb, entity, t)
+    result = _threads(m, pe, pb, entity, t) if m.pe[pb + ACTIVE] else _NO_SLOT
+    if m.pe[pb + STATE] == BUSY:
+        _busy(m, pe, pb, entity, t, result == _SLOT)
+        return
+    if result != _SLOT and m.pe[pb + STATE] >= SYNC:
+        by_main = _main(m, pe, pb, entity, t)
+        result = result if by_main == _NO_SLOT else by_main
+    m.counts[pe * N_WORDS + N_FROM] = t
+    if result == _SLOT:
+        _slot(m, pe, t)
+        m.counts[pe * N_WORDS + N_FROM] = t + 1
+        wake_near(m, entity, t + 1)
+    elif result == _BLOCKED:
+        m.counts[pe * N_WORDS + N_KIND] = BLOCKS
+    else:
+        m.counts[pe * N_WORDS + N_KIND] = WAITS if m.pe[pb + TASK] >= 0 or m.pe[pb + ACTIVE] else NOTHING
+
+
+@inlined
+def _slot(m, pe, t):
+    """Counts a slot used in t."""
+    m.counts[pe * N_WORDS + N_SLOTS] += 1
+    m.counts[pe * N_WORDS + N_LAST] = t
+    m.g[G_LAST] = max(m.g[G_LAST], t)
+
+
+@inlined
+def _busy(m, pe, pb, entity, t, stolen):
+    """The main thread uses slot t of its instruction, unless a microthread took it."""
+    if stolen:
+        m.counts[pe * N_WORDS + N_DONE] += 1
+        m.counts[pe * N_WORDS + N_SLOTS] += 1
+        m.counts[pe * N_WORDS + N_LAST] += 1
+        m.g[G_LAST] = max(m.g[G_LAST], m.counts[pe * N_WORDS + N_LAST])
+        wake_near(m, entity, t + 1)
+    done = m.counts[pe * N_WORDS + N_DONE]
+    m.counts[pe * N_WORDS + N_FROM] = done
+    if m.pe[pb + DOOM]:
+        if done == t + 1 and not stolen:
+            report_fault(m, pe, m.pe[pb + DOOM])
+        wake(m, entity, t, max(done - 1, t + 1))
+    wake(m, entity, t, done)

@@ -1,0 +1,181 @@
+"""The door of the fast engine: runs a program and gathers the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tulle_ir.program import Program
+from tulle_ir.target import Target
+from tulle_runtime.fast import sram
+from tulle_runtime.fast import words as w
+from tulle_runtime.fast.layout import Layout, build
+from tulle_runtime.fast.loop import run_slice
+from tulle_runtime.fast.waits import waits_of
+from tulle_runtime.result import Arrivals, Fault, PeCounts, RunResult
+
+_SLICE = 1_000_000  # entities woken per slice, some tenths of a second
+_MOST = 2**31 - 2  # cycles that the engine's 32-bit times can hold
+
+Progress = Callable[[int, int], None]
+"""(cycle, crossings) so far; called between slices. May raise, to end the run."""
+Dump = Callable[[int, int, np.ndarray], None]
+"""(x, y, SRAM bytes) of each PE at the end of a run."""
+
+
+def run_fast(
+    program: Program,
+    target: Target,
+    inputs: list[list[np.ndarray]],
+    max_cycles: int | None = None,
+    *,
+    progress: Progress | None = None,
+    dump: Dump | None = None,
+) -> RunResult:
+    """Runs `program` on `target`; inputs[s][p] are the u32 wavelets of port p of the s-th input stream.
+
+    Nothing is checked that the verifier checks. A run of 2^31 - 2 cycles ends as if that were `max_cycles`.
+    """
+    layout = build(program, target, inputs)
+    m = layout.machine
+    m.g[w.G_LATEST] = _MOST if max_cycles is None else min(max_cycles, _MOST)
+    log: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    counts, g = m.counts, m.g
+    why = _drive(layout, log, progress)
+    if why == w.LIMIT and m.g[w.G_LAST] < m.g[w.G_LATEST]:
+        # Nothing is under way that uses a slot: go on, to see whether anything still happens.
+        counts, g = m.counts.copy(), m.g.copy()
+        m.g[w.G_PROBE] = 1
+        seen = len(log)
+        why = _drive(layout, log, progress)
+        if why == w.QUIET:
+            counts, g = m.counts, m.g
+        else:
+            why = w.LIMIT
+            del log[seen:]
+    if dump is not None:
+        _dump(program, layout, dump)
+    return _result(program, layout, why, counts, g, log)
+
+
+def _drive(layout: Layout, log: list[tuple[np.ndarray, np.ndarray, np.ndarray]], progress: Progress | None) -> int:
+    """Runs slices until the run ends, and says why; Python's signals are handled in between."""
+    m = layout.machine
+    why = w.MORE
+    while why in (w.MORE, w.LOG_FULL):
+        why = run_slice(m, _SLICE)
+        n = int(m.g[w.G_LOG])
+        if n:
+            log.append((m.log_port[:n].copy(), m.log_value[:n].copy(), m.log_time[:n].copy()))
+            m.g[w.G_LOG] = 0
+        if progress is not None:
+            progress(int(m.g[w.G_TIME]), int(m.g[w.G_CROSSINGS]))
+    return int(why)
+
+
+def _result(
+    program: Program,
+    layout: Layout,
+    why: int,
+    counts: np.ndarray,
+    g: np.ndarray,
+    log: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> RunResult:
+    m = layout.machine
+    last = int(g[w.G_LAST])
+    if why == w.LIMIT:
+        end = int(g[w.G_LATEST])
+    elif why == w.FAULT:
+        end = int(g[w.G_TIME])
+    else:
+        end = last + 1
+    fault = None
+    if why == w.FAULT:
+        x, y = _at(layout, int(g[w.G_FAULT_PE]))
+        fault = Fault(
+            x, y, w.FAULT_KINDS[int(g[w.G_FAULT])], _task_name(program, layout, int(g[w.G_FAULT_PE])), end - 1
+        )
+    waits = waits_of(program, layout) if why == w.QUIET else []
+    status = {w.FAULT: "fault", w.LIMIT: "limit"}.get(why, "deadlock" if waits else "ok")
+    return RunResult(
+        status=status,
+        cycles=min(last + 1, end),
+        outputs=_outputs(program, log),
+        counts=_pe_counts(program, m.place, counts, end, last),
+        hops=int(g[w.G_HOPS]),
+        crossings=int(g[w.G_CROSSINGS]),
+        waits=waits,
+        fault=fault,
+    )
+
+
+def _at(layout: Layout, pe: int) -> tuple[int, int]:
+    place = int(layout.machine.place[pe])
+    width = layout.entries.mesh[0]
+    return place % width, place // width
+
+
+def _task_name(program: Program, layout: Layout, pe: int) -> str:
+    m = layout.machine
+    base = m.pe_base[pe]
+    cls, task = program.classes[m.pe[base + w.CLASS] // w.CLASS_WORDS], int(m.pe[base + w.TASK])
+    return f"class {cls.name}, task {cls.tasks[task].name}" if task >= 0 else f"class {cls.name}"
+
+
+def _pe_counts(program: Program, place: np.ndarray, counts: np.ndarray, end: int, last: int) -> PeCounts:
+    """Counts per PE over cycles 0 .. end - 1: open ends are added, what was counted ahead is taken back."""
+    n = counts.copy()
+    open_end = np.maximum(end - n[:, w.N_FROM], 0)
+    n[:, w.N_BLOCKED] += np.where(n[:, w.N_KIND] == w.BLOCKS, open_end, 0)
+    n[:, w.N_WAITING] += np.where(n[:, w.N_KIND] == w.WAITS, open_end, 0)
+    doubt = (n[:, w.N_EPOCH] == last) & (end == last + 1)
+    n[:, w.N_BLOCKED] -= np.where(doubt, n[:, w.N_DOUBT_BLOCKED], 0)
+    n[:, w.N_WAITING] -= np.where(doubt, n[:, w.N_DOUBT_WAITING], 0)
+    ended = n[:, w.N_DONE] <= end
+    n[:, w.N_AXPYS] += np.where(ended, n[:, w.N_AXPYS_COMING], 0)
+    n[:, w.N_MACS] += np.where(ended, n[:, w.N_MACS_COMING], 0)
+    n[:, w.N_SLOTS] -= np.maximum(n[:, w.N_DONE] - end, 0)
+    n[:, w.N_LAST] = np.minimum(n[:, w.N_LAST], end - 1)
+    width, height = program.mesh
+
+    def spread(which: int, fill: int = 0) -> np.ndarray:
+        field = np.full(width * height, fill, np.int64)
+        field[place] = n[:, which]
+        return field.reshape(height, width)
+
+    return PeCounts(
+        slots=spread(w.N_SLOTS),
+        blocked=spread(w.N_BLOCKED),
+        waiting=spread(w.N_WAITING),
+        axpys=spread(w.N_AXPYS),
+        macs=spread(w.N_MACS),
+        sent=spread(w.N_SENT),
+        last_slot=spread(w.N_LAST, -1),
+    )
+
+
+def _outputs(program: Program, log: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[list[Arrivals]]:
+    """The output log, per stream and port."""
+    empty = (np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64))
+    port, value, time = (np.concatenate(parts) for parts in zip(*(log or [empty]), strict=True))
+    order = np.argsort(port, kind="stable")
+    port, value, time = port[order], value[order].view(np.uint32), time[order]
+    result: list[list[Arrivals]] = []
+    k = 0
+    for stream in program.streams:
+        if stream.is_input:
+            continue
+        result.append([])
+        for _ in stream.ports:
+            first, end = np.searchsorted(port, [k, k + 1])
+            result[-1].append(Arrivals(value[first:end].copy(), time[first:end].copy()))
+            k += 1
+    return result
+
+
+def _dump(program: Program, layout: Layout, dump: Dump) -> None:
+    for k, cls in enumerate(program.classes):
+        for pe in range(layout.class_first[k], layout.class_first[k + 1]):
+            start = int(layout.machine.pe[layout.machine.pe_base[pe] + w.SRAM]) * sram.ALIGN
+            dump(*_at(layout, pe), layout.memory[start : start + cls.sram_bytes])

@@ -1,0 +1,106 @@
+"""Where everything lies in the engine's flat arrays: indices of words within records, and small enumerations.
+
+numba compiles these module constants in. All records are int32 words unless said otherwise.
+"""
+
+# --- A channel and, when a router consumes it, its route entry: 8 words, then the ring, then outputs 1, 2, ... ---
+# A wavelet in the ring is two words: its 32 bits and the cycle of its push.
+COUNT = 0  # wavelets held, pops and pushes of this cycle already done
+HEAD = 1  # index of the head wavelet in the channel array
+CAPACITY = 2  # wavelets; from bit MASK_SHIFT on the output mask of the entry
+LATENCY = 3
+LAST_POP = 4  # cycle, -1 for never
+CONSUMER = 5  # entity to wake when the head becomes visible
+PRODUCER = 6  # entity to wake when a full channel gains space
+OUT = 7  # channel that the first output (in the order N, E, S, W, RAMP) leads to
+RING = 8
+MASK_SHIFT = 24
+CAPACITY_MASK = (1 << MASK_SHIFT) - 1
+
+OUT_DROP = -1  # over the edge, where nobody listens
+OUT_NEVER = -2  # nowhere: never has space
+OUT_HOST = -3  # host output port p is OUT_HOST - p
+
+# --- A PE: header, then queues (channel bases), tasks (2 words), registers, threads ---
+STATE = 0
+PC = 1  # next instruction: index of its first word in the code
+TASK = 2  # running task or -1
+DEFER = 3  # row of the main instruction whose effect is still to come, or -1
+SINCE = 4  # first cycle of main's wait
+ACTIVE = 5  # bit k: microthread k is active
+START = 6  # 1 until tasks on start are activated
+CLASS = 7  # index of its first word in the class table
+SRAM = 8  # first byte / 16
+EXTENT = 9  # bytes
+DOOM = 10  # kind of the fault that the main instruction ends with, or 0
+PE_HEADER = 11
+
+IDLE, READY, WAITING, BUSY, SYNC, POPPING, PUSHING = range(7)  # of STATE; up to WAITING main looks for something to do
+
+FLAGS, FLAG_SINCE, TASK_WORDS = 0, 1, 2
+ACTIVATED, BLOCKED = 1, 2
+
+T_ROW = 0  # instruction
+T_A = 1  # byte addresses of element (0, 0)
+T_B = 2
+T_D = 3
+T_I = 4  # next element
+T_J = 5
+T_N0 = 6
+T_N1 = 7
+T_SINCE = 8
+T_SRC = 9  # channel base or NO_QUEUE
+T_DST = 10
+THREAD_WORDS = 11
+NO_QUEUE = -1  # the instruction has no such operand
+NO_ROUTE = -2  # the queue's color has no entry: never ready
+
+# --- Class table [classes, CLASS_WORDS]: offsets within a PE record, and what the code needs ---
+C_QUEUES, C_TASKS, C_REGISTERS, C_THREADS, C_THREAD_COUNT, C_TASK_COUNT, C_FIRST_TASK, C_SIZE, CLASS_WORDS = range(9)
+# --- Host input ports ---
+P_BASE, P_NEXT, P_END, P_LAST, PORT_WORDS = range(5)  # channel, next and end in the feed, last push
+# --- Task table [tasks, TASK_TABLE_WORDS] ---
+K_ENTRY, K_QUEUE, K_START, TASK_TABLE_WORDS = range(4)
+
+# --- Counters [PEs, N_WORDS] int64 ---
+(N_SLOTS, N_BLOCKED, N_WAITING, N_AXPYS, N_MACS, N_SENT, N_LAST, N_FROM, N_KIND, N_EPOCH, N_DOUBT_BLOCKED,
+ N_DOUBT_WAITING, N_AXPYS_COMING, N_MACS_COMING, N_DONE, N_WORDS) = range(16)  # fmt: skip
+# N_DONE: first cycle after the slots of the main instruction in progress (while BUSY).
+# N_FROM: first cycle not yet counted as idle time, N_KIND: as what it will count; N_*_COMING: when the instruction ends.
+# N_DOUBT_*: counted after cycle N_EPOCH, which does not count if that turns out to be the last cycle of the run.
+NOTHING, WAITS, BLOCKS = range(3)
+
+# --- Globals int64 ---
+(G_TIME, G_LAST, G_HOPS, G_CROSSINGS, G_FAULT, G_FAULT_PE, G_LOG, G_FAR, G_ROUTERS, G_PES, G_ENTITIES, G_LAUNCH,
+ G_DISPATCH, G_ISSUE, G_ROW, G_AXPY_ISSUE, G_AXPY_ENTRY, G_DIVIDE, G_BANK, G_GROUPS, G_OUT_LINKS, G_EVENTS,
+ G_LATEST, G_PROBE, G_LOG_SIZE, G_WORDS) = range(26)  # fmt: skip
+# G_LAST: last cycle with a slot or a movement so far known. G_LATEST: cycle that the run must not begin (limit);
+# with G_PROBE it goes on until the first slot or movement from there on.
+
+# --- Faults ---
+OUT_OF_BOUNDS, QUEUE_VIOLATION, DIVISION_BY_ZERO, BAD_COLUMN = range(1, 5)
+FAULT_KINDS = ("", "out of bounds", "queue violation", "division by zero", "column out of table")
+
+# --- How a slice of the loop ends ---
+MORE, QUIET, LIMIT, FAULT, LOG_FULL = range(5)
+
+# --- The timing wheel: near events in 8 buckets of entities, far ones in FAR lists ---
+NEAR = 8
+FAR = 8192
+
+# --- Code rows [rows, ROW_WORDS]; a row is named by the index of its first word ---
+(R_KIND, R_OP, R_THREAD, R_THEN, R_WIDTH, R_PER, R_N0, R_N0_VALUE, R_N1, R_N1_VALUE, R_AUX, R_TARGET) = range(12)
+R_D, R_A, R_B = 12, 22, 32  # operands, 10 words each
+R_SOURCE, R_SINK, R_TYPE, R_SHAPE = 42, 43, 44, 45  # queue in, queue out, element type of the fabric; R_SHAPE: hot path
+ROW_WORDS = 48
+O_KIND, O_TYPE, O_BASE, O_REG1, O_PER1, O_REG2, O_PER2, O_S0, O_S1, O_BITS = range(10)
+NONE, MEMORY, QUEUE, IMMEDIATE = range(4)  # of O_KIND
+F16, F32, I32, U16 = range(4)
+B_TYPE, B_PTR, B_ROW, B_VALUE, B_COLUMNS = 33, 34, 35, 36, 37  # of an AXPY's table, in place of operand b
+
+(STOP, VECTOR, VECTOR_SYNC, VECTOR_ASYNC, AXPY, COMPUTE, LOAD, STORE, POP, PUSH, AWAIT, LOOP, NEXT, BRANCH, JUMP,
+ CONTROL) = range(16)  # fmt: skip
+MOV, ADD, SUB, MUL, FMA, MAX, MIN, EXP, TANH, ERF, RECIP, RSQRT = range(12)
+(S_MOV, S_ADD, S_SUB, S_MUL, S_AND, S_OR, S_SHL, S_SHR, S_MIN, S_MAX, S_DIV, S_MOD) = range(12)
+EQ, NE, LT, LE, GT, GE = range(6)
+ACTIVATE, BLOCK, UNBLOCK = range(3)
