@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 
 import numpy as np
@@ -15,11 +16,15 @@ from tulle_runtime.result import RunResult
 Engine = Callable[[Program, Target, list[list[np.ndarray]], int | None], RunResult]
 """(program, target, wavelets u32 per port of each input stream, most cycles or None) to the result of the run."""
 
+Progress = Callable[[int, int], None]
+"""Called now and then with the cycle and the crossings so far."""
+
 ENGINES = ("fast", "reference")
 
 
-def load_engine(name: str) -> Engine:
-    """The engine `name`. Raises UsageError for an unknown one."""
+def load_engine(name: str, progress: Progress | None = None) -> Engine:
+    """The engine `name`; only the fast one tells of its progress. Raises UsageError for an unknown one."""
     if name not in ENGINES:
         raise UsageError(f"there is no engine '{name}'", remedy=f"one of {', '.join(ENGINES)}")
-    return getattr(import_module(f"tulle_runtime.{name}"), f"run_{name}")
+    engine = getattr(import_module(f"tulle_runtime.{name}"), f"run_{name}")
+    return partial(engine, progress=progress) if name == "fast" else engine

@@ -16,9 +16,7 @@ def raise_for_status(result: RunResult, program: Program, max_cycles: int | None
         case "ok":
             return
         case "limit":
-            raise LimitReached(
-                f"the run was still going at cycle {max_cycles}, the limit that was set", remedy="raise --max-cycles"
-            )
+            raise _limit_error(max_cycles)
         case "deadlock":
             circle = waiting_circle(result.waits, program)
             raise MachineFault(deadlock_message(result, program, circle), remedy=deadlock_remedy(result.waits, circle))
@@ -84,6 +82,14 @@ def _kernel(program: Program, x: int, y: int) -> str:
     if symbol is None:
         return "-"
     return f"{symbol.name} ({symbol.origin})" if symbol.origin else symbol.name
+
+
+def _limit_error(max_cycles: int | None) -> LimitReached:
+    if max_cycles is None:
+        return LimitReached("the run was still going at cycle 2^31 - 2, the last that the engine counts")
+    return LimitReached(
+        f"the run was still going at cycle {max_cycles}, the limit that was set", remedy="raise --max-cycles"
+    )
 
 
 def _fault_error(fault: Fault, program: Program) -> MachineFault:

@@ -14,7 +14,7 @@ from tulle_ir.program import HostStream, Program, StreamFormat
 from tulle_ir.report import Report
 from tulle_ir.target import Target, load_target
 from tulle_ir.verify_program import require_valid
-from tulle_runtime.engines import load_engine
+from tulle_runtime.engines import Progress, load_engine
 from tulle_runtime.faults import raise_for_status
 from tulle_runtime.host.chunking import Chunking, output_chunking
 from tulle_runtime.host.decode import decode
@@ -29,8 +29,8 @@ class Session:
     """A program with an engine to run it.
 
     `source` is an artifact or a program (verified first, unless it is known to be `verified`); `target` replaces the
-    target that the program names; `max_cycles` ends a run that is still going then. After a run, also a failed one,
-    `report` and `result` describe it.
+    target that the program names; `max_cycles` ends a run that is still going then; `progress` is called
+    now and then with (cycle, crossings). After a run, also a failed one, `report` and `result` describe it.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Session:
         target: Target | None = None,
         max_cycles: int | None = None,
         verified: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         self.program, self.manifest = _program_of(source)
         self.target = target or load_target(self.program.target)
@@ -50,7 +51,7 @@ class Session:
         self.max_cycles = max_cycles
         self.report: Report | None = None
         self.result: RunResult | None = None
-        self._simulate = load_engine(engine)
+        self._simulate = load_engine(engine, progress)
         self._streams = {stream.name: stream for stream in self.program.streams}
 
     @property

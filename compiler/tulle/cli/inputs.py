@@ -53,10 +53,10 @@ def encode_prompt(text: str, tokenizer: Mapping[str, Any] | None) -> list[int]:
     return [index[character] for character in text]
 
 
-def decode_token(token: int, tokenizer: Mapping[str, Any] | None) -> str:
-    """The text of one token id."""
+def decode_tokens(tokens: list[int], tokenizer: Mapping[str, Any] | None) -> str:
+    """The text of token ids; an id beyond the tokenizer's gives a question mark."""
     characters = _characters(tokenizer)
-    return characters[token] if token < len(characters) else "?"
+    return "".join(characters[token] if token < len(characters) else "?" for token in tokens)
 
 
 def seeded_feeds(session: Session, seed: int = 0) -> Feeds:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,15 @@ from tulle_ir.files import atomic
 def log(message: str) -> None:
     """A line for the reader of the terminal, not part of the result."""
     print(message, file=sys.stderr)
+
+
+def progress() -> Callable[[int, int], None] | None:
+    """Shows how far a simulation is, on a terminal only."""
+    if not sys.stderr.isatty():
+        return None
+    return lambda cycle, crossings: print(
+        f"\rcycle {cycle:,}, {crossings:,} crossings\033[K\r", end="", file=sys.stderr
+    )
 
 
 def show(*parts: Table | str) -> None:

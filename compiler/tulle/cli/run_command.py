@@ -6,10 +6,8 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from tulle.cli.inputs import Feeds, decode_token, encode_prompt, read_npz, seeded_feeds, token_feeds
-from tulle.cli.output import json_text, log, show, show_json, write_npz, write_text
+from tulle.cli.inputs import Feeds, decode_tokens, encode_prompt, read_npz, seeded_feeds, token_feeds
+from tulle.cli.output import json_text, log, progress, show, show_json, write_npz, write_text
 from tulle.cli.sources import open_source
 from tulle.cli.table import Table
 from tulle.cli.verify import Comparison, check_model, verify
@@ -23,7 +21,9 @@ def run(arguments: Namespace) -> None:
     source = open_source(arguments.source)
     if arguments.verify:
         check_model(arguments.verify, source.manifest)
-    session = Session(source.runnable, arguments.engine, max_cycles=arguments.max_cycles, verified=True)
+    session = Session(
+        source.runnable, arguments.engine, max_cycles=arguments.max_cycles, verified=True, progress=progress()
+    )
     feeds = _feeds(arguments, session)
     outputs = _run_and_report(arguments, session, feeds)
     if arguments.outputs:
@@ -65,13 +65,23 @@ def _run_and_report(arguments: Namespace, session: Session, feeds: Feeds) -> Fee
 
 
 def _prediction(arguments: Namespace, session: Session, outputs: Feeds) -> dict[str, Any] | None:
-    """The likeliest next token after a prompt, from the first output's last row."""
+    """The likeliest token after each token of a prompt, from the first output; the last one continues the prompt."""
     if arguments.prompt is None:
         return None
     logits = next(iter(outputs.values()))
-    token = int(np.argmax(logits.reshape(-1, logits.shape[-1])[-1]))
-    text = decode_token(token, session.manifest.get("tokenizer"))
-    return {"prompt": arguments.prompt, "token": token, "text": text}
+    tokens = [int(token) for token in logits.reshape(-1, logits.shape[-1]).argmax(axis=-1)]
+    text = decode_tokens(tokens, session.manifest.get("tokenizer"))
+    return {"prompt": arguments.prompt, "predicted": text, "next": text[-1:], "next_token": tokens[-1]}
+
+
+def _prediction_table(prediction: Mapping[str, Any]) -> Table:
+    """The prompt, below each character the one predicted from there, and the prompt continued."""
+    rows = (
+        ("prompt", repr(prediction["prompt"])),
+        ("predicted", repr(prediction["predicted"])),
+        ("continued", repr(prediction["prompt"] + prediction["next"])),
+    )
+    return Table("", ("", ""), rows)
 
 
 def _show(
@@ -88,7 +98,7 @@ def _show(
         return
     parts: list[Table | str] = []
     if prediction:
-        parts.append(f"{prediction['prompt']}[{prediction['text']}]")
+        parts.append(_prediction_table(prediction))
     parts += [summary_table(report), memory_table(report)]
     if report["kernels"]:
         parts.append(kernel_table(report))
