@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,20 @@ PROGRAMS = Path(__file__).parents[1] / "programs"
 X = np.array([1, -2, 3.5, 0], np.float32)
 
 
-def session(name: str, *, max_cycles: int | None = None, engine: str = "reference") -> Session:
-    return Session(read_program_text(PROGRAMS / f"{name}.tlir"), engine, max_cycles=max_cycles)
+Open = Callable[..., Session]
 
 
-def test_raw_streams_by_name() -> None:
+@pytest.fixture(params=["reference", "fast"])
+def session(request: pytest.FixtureRequest) -> Open:
+    """Opens a program of tests/programs on one engine after the other."""
+
+    def open_(name: str, max_cycles: int | None = None) -> Session:
+        return Session(read_program_text(PROGRAMS / f"{name}.tlir"), request.param, max_cycles=max_cycles)
+
+    return open_
+
+
+def test_raw_streams_by_name(session: Open) -> None:
     double = session("double")
     (y,) = double.run(None, {"x": X})
     np.testing.assert_array_equal(y, 2 * X)
@@ -27,7 +37,7 @@ def test_raw_streams_by_name() -> None:
     assert [str(v) for v in (*double.inputs, *double.outputs)] == ["x: float32[4]", "y: float32[4]"]
 
 
-def test_the_report_describes_the_last_run() -> None:
+def test_the_report_describes_the_last_run(session: Open) -> None:
     double = session("double")
     assert double.report is None
     double.run(["y"], {"x": X})
@@ -39,7 +49,7 @@ def test_the_report_describes_the_last_run() -> None:
     assert [kernel["name"] for kernel in report["kernels"]] == ["scale"]
 
 
-def test_axpys_are_counted() -> None:
+def test_axpys_are_counted(session: Open) -> None:
     tiles = session("axpy")
     (y,) = tiles.run(None, {"x": np.array([2, 3], np.float32)})
     assert y.tolist() == [0, 0, 6, 0, 21, 0, 0, -7.5]
@@ -49,7 +59,7 @@ def test_axpys_are_counted() -> None:
 
 
 @pytest.mark.parametrize(("batch", "tokens"), [(1, 1), (1, 4), (1, 7), (3, 5)])
-def test_chunks_of_ids_come_back(batch: int, tokens: int) -> None:
+def test_chunks_of_ids_come_back(session: Open, batch: int, tokens: int) -> None:
     echo = session("echo")
     ids = np.random.default_rng(tokens).integers(0, 10, (batch, tokens))
     (echoed,) = echo.run(None, {"input_ids": ids})
@@ -59,7 +69,7 @@ def test_chunks_of_ids_come_back(batch: int, tokens: int) -> None:
     assert (echo.report.tokens, echo.report.chunk) == (batch * tokens, 4)
 
 
-def test_a_deadlock_gives_no_outputs_but_a_report() -> None:
+def test_a_deadlock_gives_no_outputs_but_a_report(session: Open) -> None:
     stuck = session("stuck")
     with pytest.raises(MachineFault, match=r"task go +input +0 .* scale"):
         stuck.run(None, {"x": X})
@@ -67,7 +77,7 @@ def test_a_deadlock_gives_no_outputs_but_a_report() -> None:
     assert stuck.report.status == "deadlock"
 
 
-def test_a_deadlock_shows_the_circle_of_waits() -> None:
+def test_a_deadlock_shows_the_circle_of_waits(session: Open) -> None:
     with pytest.raises(MachineFault) as caught:
         session("circle").run(None, {})
     shown = caught.value.what.splitlines()
@@ -77,18 +87,18 @@ def test_a_deadlock_shows_the_circle_of_waits() -> None:
     ]
 
 
-def test_a_fault_names_place_and_cycle() -> None:
+def test_a_fault_names_place_and_cycle(session: Open) -> None:
     with pytest.raises(MachineFault, match=r"PE \(0, 0\) of scale .*out of bounds in cycle \d+"):
         session("out_of_bounds").run(None, {"x": X})
 
 
-def test_the_limit_ends_an_endless_run() -> None:
+def test_the_limit_ends_an_endless_run(session: Open) -> None:
     with pytest.raises(LimitReached, match="cycle 200"):
         session("endless", max_cycles=200).run(None, {"x": X})
 
 
-def test_unknown_outputs_and_engines() -> None:
+def test_unknown_outputs_and_engines(session: Open) -> None:
     with pytest.raises(BadInput, match="no output 'z'\n  to change: the outputs are y"):
         session("double").run(["z"], {"x": X})
     with pytest.raises(UsageError, match="no engine 'slow'"):
-        session("double", engine="slow")
+        Session(read_program_text(PROGRAMS / "double.tlir"), "slow")

@@ -18,18 +18,20 @@ from tulle.cli.table import Table, plain
 from tulle_ir.files import atomic
 
 
+CLEAR = "\r\033[K"  # the line the cursor stands in
+
+
 def log(message: str) -> None:
     """A line for the reader of the terminal, not part of the result."""
-    print(message, file=sys.stderr)
+    over = CLEAR if sys.stderr.isatty() else ""  # a progress line may stand there
+    print(over + message, file=sys.stderr)
 
 
 def progress() -> Callable[[int, int], None] | None:
     """Shows how far a simulation is, on a terminal only."""
     if not sys.stderr.isatty():
         return None
-    return lambda cycle, crossings: print(
-        f"\rcycle {cycle:,}, {crossings:,} crossings\033[K\r", end="", file=sys.stderr
-    )
+    return lambda cycle, crossings: print(f"{CLEAR}cycle {cycle:,}, {crossings:,} crossings", end="\r", file=sys.stderr)
 
 
 def show(*parts: Table | str) -> None:
