@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from tulle_ir.graph import Add, Embed, Linear, Norm
 
 from tulle_compiler.frontend.binder import Binder
 from tulle_compiler.frontend.constants import Const
@@ -15,6 +14,7 @@ from tulle_compiler.frontend.layout import contiguous
 from tulle_compiler.frontend.movement import Handler, axes_of, reshaped
 from tulle_compiler.frontend.nodes import Node
 from tulle_compiler.frontend.values import Rows, Value
+from tulle_ir.graph import Add, Embed, Linear, Norm
 
 UNARY = frozenset({"Sqrt", "Reciprocal", "Neg", "Abs", "Exp", "Log", "Tanh", "Erf", "Sigmoid", "Relu", "Swish", "Gelu"})
 BINARY = frozenset(FUNCTIONS) - UNARY
@@ -104,12 +104,8 @@ def _add_positions(binder: Binder, node: Node, x: Rows, const: Const, shape: tup
     base = binder.tensor(x, node)
     embed = binder.ops.get(base.tensor)
     rows = np.broadcast_to(const.array, shape)
-    if (
-        node.op != "Add"
-        or not isinstance(embed, Embed)
-        or base.last
-        or rows.size != rows.shape[-1] * binder.batch * binder.tokens
-    ):
+    whole = rows.size == base.width * binder.batch * binder.tokens
+    if node.op != "Add" or not isinstance(embed, Embed) or base.last or not whole:
         raise node.fail("it combines activations with a constant that depends on the position")
     rows = rows.reshape(binder.batch, binder.tokens, base.width)
     if not np.array_equal(rows, np.broadcast_to(rows[:1], rows.shape)):

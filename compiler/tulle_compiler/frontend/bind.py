@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tulle_ir.diagnostics import BadInput
-
 from tulle_compiler.frontend import arithmetic, movement, products, scores
 from tulle_compiler.frontend.binder import INPUT, Binder
 from tulle_compiler.frontend.constants import Const, Folded, Folder, check_known
@@ -19,6 +17,7 @@ from tulle_compiler.frontend.movement import Handler
 from tulle_compiler.frontend.nodes import Node
 from tulle_compiler.frontend.prepare import Prepared
 from tulle_compiler.frontend.values import Ids, Rows, Scores, Value
+from tulle_ir.diagnostics import BadInput
 
 HANDLERS: dict[str, Handler] = {
     **movement.HANDLERS,
@@ -114,7 +113,9 @@ def bind(model: Prepared, batch: int, tokens: int) -> Bound:
             env.postpone(node)
         else:
             env.put(node, list(_run(binder, node, [env.get(name) for name in node.inputs])))
-    result = env.get(model.output)
+    if not model.nodes:
+        raise BadInput("the model's output is its input: there is nothing to compile")
+    result = env.get(model.result)
     if not isinstance(result, Rows):
         raise BadInput("the model's output is not a tensor of features computed from its input")
     last = model.nodes[-1]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from tulle_ir.graph import Activation, Embed, Linear, Norm, Op
 
 from tulle_compiler.frontend.constants import Const
 from tulle_compiler.frontend.expressions import Base, Expr, base_of
@@ -15,6 +15,7 @@ from tulle_compiler.frontend.nodes import Node
 from tulle_compiler.frontend.recognise import Affine, NormParameters, recognise
 from tulle_compiler.frontend.values import Rows
 from tulle_compiler.frontend.weights import WeightStore
+from tulle_ir.graph import Activation, Embed, Linear, Norm, Op
 
 INPUT = "in"
 
@@ -27,12 +28,20 @@ class Binder:
     tokens: int
     weights: WeightStore
     ops: dict[str, Op] = field(default_factory=dict)
+    memo: dict[Any, tuple[Any, Any]] = field(default_factory=dict)
     _numbers: int = 0
 
     def number(self) -> int:
         """The next number of an expression."""
         self._numbers += 1
         return self._numbers
+
+    def once(self, what: str, arrays: Sequence[np.ndarray | None], make: Callable[[], Any]) -> Any:
+        """`make()`, computed once for the same array objects: layers share their masks."""
+        key = (what, *(id(array) for array in arrays))
+        if key not in self.memo:
+            self.memo[key] = (arrays, make())  # kept, so that their ids stay theirs
+        return self.memo[key][1]
 
     def emit(self, op: Op, width: int, last: bool = False) -> Base:
         """Add an operator (its `output` is set here) and return its tensor."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, assert_never
-
-import numpy as np
-from tulle_ir.graph import Activation, Add, Array, Attention, Embed, Linear, Norm, Op
-from tulle_ir.graph_check import op_inputs
+from typing import assert_never
 
 from tulle_compiler.frontend.bind import Bound
 from tulle_compiler.frontend.binder import INPUT
 from tulle_compiler.frontend.naming import readable_names
-
-_BLOCK = 4096
+from tulle_compiler.frontend.weights import WeightStore
+from tulle_ir.graph import Activation, Add, Array, Attention, Embed, Linear, Norm, Op
+from tulle_ir.graph_check import op_inputs
 
 
 def canonical_ops(bound: Bound) -> tuple[tuple[Op, ...], str]:
@@ -23,7 +20,7 @@ def canonical_ops(bound: Bound) -> tuple[tuple[Op, ...], str]:
     order = _post_order(ops, bound.output.tensor)
     names = {old: f"t{i}" for i, old in enumerate(order)} | {INPUT: INPUT}
     renamed = [_renamed(ops[old], names) for old in order]
-    tied = _tied(renamed)
+    tied = _tied(renamed, bound.binder.weights)
     readable = readable_names(tied)
     final = tuple(replace(op, name=name) for op, name in zip(tied, readable, strict=True))
     return final, names[bound.output.tensor]
@@ -80,22 +77,14 @@ def _renamed(op: Op, names: dict[str, str]) -> Op:
             assert_never(op)
 
 
-def _tied(ops: list[Op]) -> list[Op]:
+def _tied(ops: list[Op], weights: WeightStore) -> list[Op]:
     """Linears whose weight is a transposed embedding table share its array, and say so."""
     tables = [op.table for op in ops if isinstance(op, Embed)]
-    return [_tie(op, tables) if isinstance(op, Linear) else op for op in ops]
+    return [_tie(op, tables, weights) if isinstance(op, Linear) else op for op in ops]
 
 
-def _tie(op: Linear, tables: list[Array]) -> Linear:
+def _tie(op: Linear, tables: list[Array], weights: WeightStore) -> Linear:
     for table in tables:
-        if op.weight.shape == table.T.shape and same_elements(op.weight, table.T):
-            return replace(op, weight=table.T, tied=True)
+        if weights.is_transpose(op.weight, table):
+            return replace(op, weight=weights.transposed(table), tied=True)
     return op
-
-
-def same_elements(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
-    """Equal matrices, compared in blocks that fit the cache and stop at the first difference."""
-    if a.__array_interface__["data"] == b.__array_interface__["data"] and a.strides == b.strides:
-        return True
-    columns = range(0, a.shape[1], _BLOCK)
-    return all(np.array_equal(a[:, at : at + _BLOCK], b[:, at : at + _BLOCK]) for at in columns)

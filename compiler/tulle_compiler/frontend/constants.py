@@ -19,6 +19,7 @@ _MAX_ELEMENTS = 1 << 28
 _RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
 )
+_FIRST_IMPLEMENTED = {"DequantizeLinear": 19, "QuantizeLinear": 19}  # older opsets mean the same, for fewer types
 _ALIASES = frozenset({"Identity"})
 
 
@@ -75,7 +76,8 @@ class Folder:
         if id(node) not in self._operators:
             params = {"log": _no_log, "opsets": {"": node.version}, "verbose": 0, "new_ops": None}
             params |= {"existing_functions": {}, "evaluator_cls": ReferenceEvaluator}
-            cls = load_op("", node.op, node.version, node=node.proto, evaluator_cls=ReferenceEvaluator)
+            version = max(node.version, _FIRST_IMPLEMENTED.get(node.op, 0))
+            cls = load_op("", node.op, version, node=node.proto, evaluator_cls=ReferenceEvaluator)
             self._operators[id(node)] = cls(node.proto, params)
         return self._operators[id(node)]
 

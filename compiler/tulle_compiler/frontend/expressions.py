@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from tulle_ir.graph_math import activate, erf, sigmoid
 
 from tulle_compiler.frontend.nodes import Node
+from tulle_ir.graph_math import activate, erf, sigmoid
 
 Probe = np.ndarray  # [rows, width] float64
 

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 import onnx
+
 from tulle_ir.diagnostics import BadInput
 
 
@@ -26,11 +27,11 @@ class ExternalData:
         where = f"tensor {tensor.name!r}"
         entries = {entry.key: entry.value for entry in tensor.external_data}
         location = entries.get("location", "")
+        data = self._map(location, where)
         offset = _number(entries, "offset", 0, where)
         stated = _number(entries, "length", length, where)
         if stated != length:
             raise BadInput(f"external data of {stated} bytes, but its dims need {length}", where=where)
-        data = self._map(location, where)
         if offset + length > data.size:
             what = f"external data ends at byte {offset + length}, but {location!r} has {data.size} bytes"
             raise BadInput(what, where=where, remedy="fetch the complete data file")

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import onnx
 from onnx import AttributeProto
-from tulle_ir.diagnostics import BadInput
 
 from tulle_compiler.frontend.nodes import Node, make_node, opset_versions
+from tulle_ir.diagnostics import BadInput
 
 MAX_NODES = 500_000
 Key = tuple[str, str]

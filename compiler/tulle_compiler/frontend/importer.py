@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from tulle_ir.diagnostics import BadInput
-from tulle_ir.graph import Attention, Axis, Embed, Graph, GraphInput, GraphOutput, Linear, Op
-from tulle_ir.graph_check import check_graph
-
 from tulle_compiler.frontend.bind import Bound, bind
 from tulle_compiler.frontend.canonical import canonical_ops
 from tulle_compiler.frontend.load import ModelFile, load_model_file
 from tulle_compiler.frontend.prepare import Prepared, prepare
 from tulle_compiler.frontend.scores import NotCausal
+from tulle_ir.diagnostics import BadInput
+from tulle_ir.graph import Attention, Axis, Embed, Graph, GraphInput, GraphOutput, Linear, Op
+from tulle_ir.graph_check import check_graph
 
 SHORT = 3  # tokens: enough to tell a mask's directions
 MIDDLE = 5
@@ -22,7 +21,7 @@ TOKENIZER_KEY = "tulle.tokenizer"
 
 
 def import_onnx(path: Path) -> Graph:
-    """The Graph of an ONNX file. Raises BadInput, naming the file or node, for anything it does not fully understand."""
+    """The Graph of an ONNX file; raises BadInput, naming file or node, for anything not fully understood."""
     file = load_model_file(path)
     try:
         graph = _import(file)

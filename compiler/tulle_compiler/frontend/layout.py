@@ -100,7 +100,7 @@ def take(layout: Layout, axis: int, start: int, step: int, count: int) -> Layout
         kept = atoms[1:]
     else:
         kept = ()
-    size, stride = atoms[0] if atoms else (1, 0)
+    stride = atoms[0][1] if atoms else 0
     offset += start * stride
     outer: Atoms = ((count, stride * step),) if count != 1 else ()
     return Layout(offset, (*layout.axes[:axis], outer + kept, *layout.axes[axis + 1 :]))

@@ -10,10 +10,10 @@ import onnx
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 from onnx import defs
-from tulle_ir.diagnostics import BadInput
 
 from tulle_compiler.frontend.external import ExternalData
 from tulle_compiler.frontend.sniff import check_magic
+from tulle_ir.diagnostics import BadInput
 
 _HEAD_BYTES = 512
 
@@ -64,7 +64,21 @@ def _check_model(proto: onnx.ModelProto, where: str) -> None:
         raise BadInput("the file holds bytes that are not part of an ONNX model: damaged or padded", where=where)
     if not proto.graph.node:
         raise BadInput("the graph has no nodes", where=where)
+    _check_names(proto, where)
     newest = defs.onnx_opset_version()
     for opset in proto.opset_import:
         if opset.domain in ("", "ai.onnx") and not 1 <= opset.version <= newest:
             raise BadInput(f"opset {opset.version} is not known; the newest is {newest}", where=where)
+
+
+def _check_names(proto: onnx.ModelProto, where: str) -> None:
+    """Names that are not UTF-8 come out of protobuf as bytes: refuse them here, once."""
+    graph = proto.graph
+    values = [*graph.input, *graph.output, *graph.initializer, *(sparse.values for sparse in graph.sparse_initializer)]
+    nodes = [*graph.node, *(node for function in proto.functions for node in function.node)]
+    names = [value.name for value in values]
+    for node in nodes:
+        names += (node.name, node.op_type, node.domain, *node.input, *node.output, *(a.name for a in node.attribute))
+    bad = next((name for name in names if not isinstance(name, str)), None)
+    if bad is not None:
+        raise BadInput(f"the name {bad!r} is not valid UTF-8", where=where)

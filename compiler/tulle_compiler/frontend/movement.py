@@ -246,8 +246,8 @@ def gather_fixed(node: Node, value: Value, index: Const, axis: int) -> Value:
     size = layout.shape[axis]
     picked = [int(i) + (size if i < 0 else 0) for i in index.array.reshape(-1)]
     step = picked[1] - picked[0] if len(picked) > 1 else 1
-    even = all(b - a == step for a, b in zip(picked, picked[1:], strict=False))
-    if not picked or not even or step == 0 or min(picked) < 0 or max(picked) >= size:
+    even = bool(picked) and picked == [picked[0] + i * step for i in range(len(picked))]
+    if not even or step == 0 or min(picked) < 0 or max(picked) >= size:
         raise node.fail("it gathers activations at positions that are not evenly spaced, or outside")
     taken = layouts.take(layout, axis, picked[0], step, len(picked))
     if taken is not None:

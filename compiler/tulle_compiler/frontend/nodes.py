@@ -8,6 +8,7 @@ from typing import Any
 
 import onnx
 from onnx import AttributeProto, helper
+
 from tulle_ir.diagnostics import BadInput
 
 

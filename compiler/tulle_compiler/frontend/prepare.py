@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
-from tulle_ir.diagnostics import BadInput
 
 from tulle_compiler.frontend.constants import Const, Folded, Folder
 from tulle_compiler.frontend.external import ExternalData
@@ -16,6 +15,7 @@ from tulle_compiler.frontend.load import ModelFile
 from tulle_compiler.frontend.nodes import Node, sort_live_nodes
 from tulle_compiler.frontend.tensors import dense_array, sparse_array
 from tulle_compiler.frontend.weights import WeightStore
+from tulle_ir.diagnostics import BadInput
 
 _IDS = frozenset({TensorProto.INT64, TensorProto.INT32})
 _FEATURES = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16})
@@ -44,6 +44,7 @@ class Prepared:
     static: dict[str, Folded]
     input: InputSpec
     output: str
+    result: str  # the value that is the output, past identities
     weights: WeightStore = field(default_factory=WeightStore)
     folder: Folder = field(default_factory=Folder)
     notes: list[str] = field(default_factory=list)
@@ -70,13 +71,11 @@ def prepare(file: ModelFile) -> Prepared:
     spec, unused = _one_input([v for v in inputs if v.name in used], inputs)
     static: dict[str, Folded] = {"": None}
     static |= {name: _known(tensors[name], file.external, name) for name in tensors if name in used}
-    rest = []
     for node in live:
         if node.op == "Constant":
             static[node.outputs[0]] = _constant(node, file.external)
-        else:
-            rest.append(node)
-    prepared = Prepared(rest, _static_nodes(rest, static), static, spec, output)
+    rest, alias = _without_identities([node for node in live if node.op != "Constant"])
+    prepared = Prepared(rest, _static_nodes(rest, static), static, spec, output, alias.get(output, output))
     prepared.notes.extend(f"the input {name!r} is not used by the model" for name in unused)
     return prepared
 
@@ -114,6 +113,19 @@ def _constant(node: Node, external: ExternalData) -> Const:
             return Const(np.array(value, np.int64))
         case _:
             raise node.fail(f"a constant of the form {attribute.name!r} is not a number")
+
+
+def _without_identities(nodes: list[Node]) -> tuple[list[Node], dict[str, str]]:
+    """The nodes with identities taken out, and which value stands for each of their results."""
+    alias: dict[str, str] = {}
+    kept = []
+    for node in nodes:
+        inputs = tuple(alias.get(name, name) for name in node.inputs)
+        if node.op == "Identity" and len(inputs) == 1:
+            alias[node.outputs[0]] = inputs[0]
+        else:
+            kept.append(node if inputs == node.inputs else replace(node, inputs=inputs))
+    return kept, alias
 
 
 def _static_nodes(nodes: list[Node], static: dict[str, Folded]) -> set[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from tulle_ir.graph import Embed, Linear
 
 from tulle_compiler.frontend import layout as layouts
 from tulle_compiler.frontend.binder import INPUT, Binder
@@ -15,6 +14,7 @@ from tulle_compiler.frontend.movement import Handler, gather_fixed
 from tulle_compiler.frontend.nodes import Node
 from tulle_compiler.frontend.scores import scores_of, weighted_values
 from tulle_compiler.frontend.values import Ids, Rows, Value, Weights
+from tulle_ir.graph import Embed, Linear
 
 
 def gather(binder: Binder, node: Node, inputs: list[Value]) -> Sequence[Value]:

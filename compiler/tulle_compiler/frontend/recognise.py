@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
-from tulle_ir.graph import ActivationKind, NormKind
-from tulle_ir.graph_math import activate, normalise
 
 from tulle_compiler.frontend.expressions import Expr, Probe, constants_of, evaluate, has_reduction, is_elementwise
+from tulle_ir.graph import ActivationKind, NormKind
+from tulle_ir.graph_math import activate, normalise
 
 TOLERANCE = 1e-6  # constants of the file are float32, so definitions agree to about 1e-7
 NORM_TOLERANCE = 2e-5

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from tulle_ir.diagnostics import BadInput
-from tulle_ir.graph import Attention, View
 
 from tulle_compiler.frontend import layout as layouts
 from tulle_compiler.frontend.binder import Binder
@@ -17,6 +15,8 @@ from tulle_compiler.frontend.layout import Layout, strided
 from tulle_compiler.frontend.nodes import Node
 from tulle_compiler.frontend.recognise import Affine, recognise
 from tulle_compiler.frontend.values import Rows, Scores, Value, Weights
+from tulle_ir.diagnostics import BadInput
+from tulle_ir.graph import Attention, View
 
 
 class NotCausal(BadInput):
@@ -77,10 +77,9 @@ def arithmetic(binder: Binder, node: Node, inputs: list[Value]) -> Sequence[Valu
             gain = factor if node.op == "Mul" else 1 / factor
             mask = None if scores.mask is None else _times(scores.mask, gain)
             return [replace(scores, scale=scores.scale * gain, mask=mask)]
-        case "Add":
-            return [_masked(scores, _plane(node, scores, const.array))]
-        case "Sub" if not flipped:
-            return [_masked(scores, -_plane(node, scores, const.array))]
+        case "Add" | "Sub" if node.op == "Add" or not flipped:
+            arrays = (const.array, scores.mask)
+            return [replace(scores, mask=binder.once(node.op, arrays, lambda: _masked(node, scores, const.array)))]
         case "Max" if factor is not None and factor <= _CLAMP:
             return [scores]
         case _:
@@ -105,10 +104,11 @@ def _plane(node: Node, scores: Scores, array: np.ndarray) -> np.ndarray:
     return full[(0,) * (full.ndim - 2)]
 
 
-def _masked(scores: Scores, plane: np.ndarray) -> Scores:
+def _masked(node: Node, scores: Scores, array: np.ndarray) -> np.ndarray:
+    """The mask after adding (or subtracting) a constant."""
     with np.errstate(all="ignore"):
-        mask = plane.astype(np.float32) if scores.mask is None else scores.mask + plane.astype(np.float32)
-    return replace(scores, mask=mask)
+        plane = _plane(node, scores, array).astype(np.float32) * np.float32(1 if node.op == "Add" else -1)
+        return plane if scores.mask is None else scores.mask + plane
 
 
 def where(binder: Binder, node: Node, inputs: list[Value]) -> Sequence[Value]:
@@ -123,12 +123,19 @@ def where(binder: Binder, node: Node, inputs: list[Value]) -> Sequence[Value]:
     scores, fill, hidden = (a, b, ~condition.array.astype(bool)) if isinstance(a, Scores) else (b, a, condition.array)
     if not isinstance(scores, Scores) or not isinstance(fill, Const):
         raise node.fail("it picks among activations in a way not understood")
-    plane = _plane(node, scores, fill.array).astype(np.float32)
-    old = np.zeros((), np.float32) if scores.mask is None else scores.mask
-    chosen = _plane(node, scores, hidden)
+    arrays = (condition.array, fill.array, scores.mask)
+    side = "first" if hidden is condition.array else "second"
+    mask = binder.once(side, arrays, lambda: _replaced(node, scores, hidden, fill.array))
+    return [replace(scores, mask=mask)]
+
+
+def _replaced(node: Node, scores: Scores, hidden: np.ndarray, fill: np.ndarray) -> np.ndarray:
+    """The mask after replacing the scores where `hidden` by `fill`."""
+    plane = _plane(node, scores, fill).astype(np.float32)
+    chosen = _plane(node, scores, hidden).astype(bool)
     if np.any(chosen & (plane > NEGLIGIBLE)):
         raise node.fail(f"it replaces attention scores by {float(plane.max())}, which does not hide them")
-    return [replace(scores, mask=np.where(chosen, plane, old))]
+    return np.where(chosen, plane, np.float32(0) if scores.mask is None else scores.mask)
 
 
 def softmax(binder: Binder, node: Node, inputs: list[Value]) -> Sequence[Value]:
@@ -139,7 +146,7 @@ def softmax(binder: Binder, node: Node, inputs: list[Value]) -> Sequence[Value]:
     rank = len(scores.shape)
     if node.integer("axis", -1 if node.version >= 13 else 1) % rank != rank - 1:
         raise node.fail("the softmax does not run over the keys")
-    check_causal(node, scores.mask, binder.tokens)
+    binder.once("causal", (scores.mask,), lambda: check_causal(node, scores.mask, binder.tokens))
     return [Weights(scores)]
 
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from tulle_ir.diagnostics import BadInput
 
 from tulle_compiler.frontend.external import ExternalData
+from tulle_ir.diagnostics import BadInput
 
 _MAX_DENSE_BYTES = 1 << 36  # a sparse tensor may claim any dense size: 64 GiB is the limit
 _PACKED = frozenset({TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1})

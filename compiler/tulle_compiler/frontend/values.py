@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from tulle_ir.graph import View
 
 from tulle_compiler.frontend.constants import Const
 from tulle_compiler.frontend.expressions import Expr
 from tulle_compiler.frontend.layout import Layout
+from tulle_ir.graph import View
 
 
 @dataclass(frozen=True, slots=True, eq=False)

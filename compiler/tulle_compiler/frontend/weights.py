@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from tulle_ir.graph import Array
 
 from tulle_compiler.frontend.nodes import Node
+from tulle_ir.graph import Array
+
+_BLOCK = 4096
 
 
 class WeightStore:
@@ -15,6 +17,8 @@ class WeightStore:
 
     def __init__(self) -> None:
         self._done: dict[Any, tuple[np.ndarray, Array]] = {}
+        self._tied: dict[tuple[int, int], bool] = {}
+        self._kept: list[Any] = []  # `_tied` uses their ids
         self.pruned_nans: dict[int, int] = {}
 
     def finite(self, array: np.ndarray, node: Node) -> Array:
@@ -30,6 +34,20 @@ class WeightStore:
     def nonzero(self, array: np.ndarray | None) -> Array | None:
         """A bias; all zeros is no bias."""
         return array.astype(np.float32, copy=False) if array is not None and np.any(array) else None
+
+    def transposed(self, array: np.ndarray) -> Array:
+        """The transposed view of an array, the same object each time."""
+        return self._once(("transposed", id(array)), array, lambda: array.T)
+
+    def is_transpose(self, weight: np.ndarray, table: np.ndarray) -> bool:
+        """Whether the weight equals the transposed table; compared once, in blocks, up to the first difference."""
+        if weight.shape != table.T.shape:
+            return False
+        key = (id(weight), id(table))
+        if key not in self._tied:
+            self._kept.append((weight, table))
+            self._tied[key] = _same_elements(weight, table.T)
+        return self._tied[key]
 
     def _once(self, key: Any, array: np.ndarray, make: Any) -> Array:
         if key not in self._done:
@@ -53,3 +71,11 @@ class WeightStore:
             raise node.fail("a weight is infinite or not a number", remedy="repair the checkpoint and export it again")
         pruned[id(array)] = nans
         return np.nan_to_num(weight, nan=0.0)
+
+
+def _same_elements(a: np.ndarray, b: np.ndarray) -> bool:
+    """Equal matrices, compared in blocks of columns."""
+    if a.__array_interface__["data"] == b.__array_interface__["data"] and a.strides == b.strides:
+        return True
+    columns = range(0, a.shape[1], _BLOCK)
+    return all(np.array_equal(a[:, at : at + _BLOCK], b[:, at : at + _BLOCK]) for at in columns)
