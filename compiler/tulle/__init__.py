@@ -12,13 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tulle.api import compile, load
+    from tulle._compile import compile
+    from tulle._load import load
     from tulle_runtime.session import Session
 
 __version__ = "0.1.0"
 __all__ = ["Session", "__version__", "compile", "load"]
 
-_HOMES = {"compile": "tulle.api", "load": "tulle.api", "Session": "tulle_runtime.session"}
+_HOMES = {"compile": "tulle._compile", "load": "tulle._load", "Session": "tulle_runtime.session"}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,6 @@ import numpy as np
 from tulle.cli.table import Table, plain
 from tulle_ir.files import atomic
 
-
 CLEAR = "\r\033[K"  # the line the cursor stands in
 
 

@@ -1,4 +1,4 @@
-"""`tulle.compile` and `tulle.load`: ONNX to an artifact, and an artifact back from its file."""
+"""`tulle.compile`: ONNX to an artifact."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from tulle_compiler.pipeline import CompileOptions, compile_model
-from tulle_ir.artifact import Artifact, read_artifact
+from tulle_ir.artifact import Artifact
 
 
 def compile(
@@ -45,8 +45,3 @@ def compile(
         seed=seed,
     )
     return compile_model(Path(model), options).artifact
-
-
-def load(path: str | Path) -> Artifact:
-    """The artifact in the file `path` (.tulle). Raises BadInput if it is missing, truncated or tampered with."""
-    return read_artifact(Path(path))
