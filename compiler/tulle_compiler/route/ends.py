@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tulle_compiler.route.shapes import DIRECTION, SIGN, Approach, Source, sources
 from tulle_ir.geometry import Frame
 from tulle_ir.placed import HostLink
 from tulle_ir.plan import Entry, Net, Plan, Terminal
-from tulle_ir.program import Affine, Port
+from tulle_ir.program import Affine
 
 HOST = -1
+Frames = Sequence[Frame] | Mapping[int, Frame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def link_approach(link: HostLink) -> Approach:
     return Approach(((link.x, link.x), (link.y, link.y)), DIRECTION[link.side])
 
 
-def net_ends(plan: Plan, net: Net, frames: tuple[Frame, ...], link: HostLink | None) -> NetEnds:
+def net_ends(plan: Plan, net: Net, frames: Frames, link: HostLink | None) -> NetEnds:
     """Both ends of a net."""
     if net.source.kernel == HOST or net.sink.kernel == HOST:
         assert link is not None, f"net {net.name} touches the host and has no link"
@@ -79,13 +81,9 @@ def net_ends(plan: Plan, net: Net, frames: tuple[Frame, ...], link: HostLink | N
     return NetEnds(source, approaches_of(frames[net.sink.kernel], sink), sink.colors)
 
 
-def starts_inside(ends: NetEnds, entry: Entry, frame: Frame, link: HostLink) -> bool:
+def starts_inside(entry: Entry, frame: Frame, link: HostLink) -> bool:
     """Whether a host input's edge router is the entry itself and the host's wavelets already travel in its heading."""
     (x, _), (y, _) = line(frame, entry.x, entry.y, 1)
     heading = frame.port(entry.heading)
     return (x, y) == (link.x, link.y) and DIRECTION[heading] == (DIRECTION[link.side] + 2) % 4
 
-
-def opposite(port: Port) -> Port:
-    """The facing side."""
-    return {Port.NORTH: Port.SOUTH, Port.SOUTH: Port.NORTH, Port.EAST: Port.WEST, Port.WEST: Port.EAST}[port]

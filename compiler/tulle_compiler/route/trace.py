@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 
@@ -79,19 +78,18 @@ def fault(bundles: tuple[Bundle, ...], mesh: tuple[int, int]) -> str:
         traces = [trace(b) for b in bundles]
     except ValueError as error:
         return str(error)
-    path = traces[0]
-    everything = concatenate(traces)
-    off = (everything.x < 0) | (everything.y < 0) | (everything.x >= width) | (everything.y >= height)
-    if off.any():
-        return f"leaves the mesh at ({everything.x[off][0]}, {everything.y[off][0]})"
-    joins = [np.zeros(len(path.x), bool)] + [t.start for t in traces[1:]]
-    joining = reduce(lambda a, b: np.concatenate([a, b]), joins)
-    cell = everything.y * width + everything.x
-    own, counts = np.unique(cell[~joining], return_counts=True)
-    if (counts > 1).any():
-        twice = int(own[counts > 1][0])
-        return f"enters router ({twice % width}, {twice // width}) twice"
-    arrived = np.unique(cell[~joining] * 5 + everything.port[~joining])
-    if not np.isin(cell[joining] * 5 + everything.port[joining], arrived).all():
-        return "a branch starts where its path does not pass"
+    for t in traces:
+        off = (t.x < 0) | (t.y < 0) | (t.x >= width) | (t.y >= height)
+        if off.any():
+            return f"leaves the mesh at ({t.x[off][0]}, {t.y[off][0]})"
+    cell = [t.y * width + t.x for t in traces]
+    own = np.sort(np.concatenate([cell[0], *(c[~t.start] for c, t in zip(cell[1:], traces[1:], strict=True))]))
+    twice = own[1:][own[1:] == own[:-1]]
+    if len(twice):
+        return f"enters router ({twice[0] % width}, {twice[0] // width}) twice"
+    if len(traces) > 1:
+        joining = np.concatenate([(c * 5 + t.port)[t.start] for c, t in zip(cell[1:], traces[1:], strict=True)])
+        arrived = np.sort(cell[0] * 5 + traces[0].port)
+        if not (arrived[np.minimum(np.searchsorted(arrived, joining), len(arrived) - 1)] == joining).all():
+            return "a branch starts where its path does not pass"
     return ""

@@ -1,0 +1,64 @@
+"""The paths a net could take, each checked exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from tulle_compiler.route.bundles import Groups, edge_groups, path_groups
+from tulle_compiler.route.ends import NetEnds, net_ends
+from tulle_compiler.route.shapes import Bounds, Path, simple_paths, winding_paths
+from tulle_compiler.route.trace import Trace, fault, trace
+from tulle_ir.geometry import Frame
+from tulle_ir.placed import HostLink, Placed
+from tulle_ir.plan import Net, Plan
+
+SIMPLE, WINDING = 24, 48  # paths looked at
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A path's bundles by color group, with what choosing needs. `hops`: of all lanes together."""
+
+    groups: Groups
+    flipped: bool
+    hops: float
+    corners: int
+
+    def traces(self) -> list[list[Trace]]:
+        """By color group, the routers of each bundle."""
+        return [[trace(b) for b in group] for group in self.groups]
+
+
+def candidates(placed: Placed, index: int) -> Iterator[Candidate]:
+    """Valid candidates of a net: paths of at most two corners first, then longer ones; each kind by length."""
+    plan, frames = placed.plan, placed.frames
+    net, link = plan.nets[index], placed.links[index]
+    if link is not None:
+        groups = edge_groups(plan, net, frames, link)
+        if groups is not None:
+            yield Candidate(groups, False, 0, 0)
+            return
+    ends = net_ends(plan, net, frames, link)
+    width, height = plan.mesh
+    bounds = Bounds((0, width - 1), (0, height - 1))
+    yield from _checked(plan, net, frames, link, _sorted(ends, net.lanes, bounds, winding=False)[:SIMPLE])
+    yield from _checked(plan, net, frames, link, _sorted(ends, net.lanes, bounds, winding=True)[:WINDING])
+
+
+def _sorted(ends: NetEnds, lanes: int, bounds: Bounds, winding: bool) -> list[Path]:
+    paths = (
+        (winding_paths if winding else simple_paths)(ends.source, approach, lanes, bounds, 2 if winding else 4)
+        for approach in ends.approaches
+    )
+    return sorted(chain.from_iterable(paths), key=lambda p: (p.length, len(p.dirs), p.dirs, p.stops))
+
+
+def _checked(
+    plan: Plan, net: Net, frames: Sequence[Frame], link: HostLink | None, paths: Sequence[Path]
+) -> Iterator[Candidate]:
+    for path in paths:
+        groups = path_groups(plan, net, frames, link, path)
+        if not any(fault(group, plan.mesh) for group in groups):
+            yield Candidate(groups, path.flipped, net.lanes * path.length / 2, len(path.dirs))

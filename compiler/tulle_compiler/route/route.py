@@ -1,0 +1,118 @@
+"""The routing pass: a path for every net, lane orders that agree, colors within the target's limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from tulle_compiler.route.candidates import Candidate, candidates
+from tulle_compiler.route.check import conflicts
+from tulle_compiler.route.colors import Coloring, assign_colors
+from tulle_compiler.route.ends import NetEnds, net_ends
+from tulle_compiler.route.footprint import Footprint
+from tulle_compiler.route.load import Load
+from tulle_compiler.route.misfit import no_path, too_many_colors
+from tulle_compiler.route.orders import Orders, net_groups
+from tulle_ir.placed import Placed
+from tulle_ir.routed import NetRoute, Routed
+from tulle_ir.target import load_target
+
+SHARING = 2.0  # as in place/cost.py: hops that a shared link is worth
+CROWDING = 4.0  # hops of one lane that a router beyond the comfortable number of colors is worth
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Route and color every net.
+
+    choices: valid paths compared per net. attempts: how often all nets are routed anew, avoiding crowded routers more,
+    when there are not enough colors.
+    """
+
+    choices: int = 6
+    attempts: int = 5
+
+    def __call__(self, placed: Placed) -> Routed:
+        """Raises DoesNotFit if a net has no path or there are not enough colors."""
+        target = load_target(placed.plan.target)
+        best: tuple[Coloring, list[Candidate], Orders] | None = None
+        for attempt in range(self.attempts):
+            comfortable = max(1, target.usable_colors - 6 - 3 * attempt)
+            chosen, orders = self._paths(placed, comfortable)
+            coloring = _color(placed, chosen)
+            if best is None or coloring.used < best[0].used:
+                best = (coloring, chosen, orders)
+            if coloring.used <= target.usable_colors:
+                break
+        if best is None or best[0].used > target.usable_colors:
+            raise too_many_colors(placed, target.usable_colors, best[0].used if best else 0)
+        routed = _routed(placed, *best)
+        assert not conflicts(routed), conflicts(routed)[0]
+        return routed
+
+    def _paths(self, placed: Placed, comfortable: int) -> tuple[list[Candidate], Orders]:
+        """A path per net, nets with the shortest way first (they have the least choice)."""
+        plan = placed.plan
+        load, orders = Load(plan.mesh), Orders()
+        for kernel, frame in zip(plan.kernels, placed.frames, strict=True):
+            load.add_region(frame.region, kernel.internal_colors)
+        chosen: dict[int, Candidate] = {}
+        for index in sorted(range(len(plan.nets)), key=lambda n: (_distance(placed, n), n)):
+            net = plan.nets[index]
+            groups = net_groups(plan, net)
+            fitting = (c for c in candidates(placed, index) if orders.allows(groups, c.flipped))
+            best = _cheapest(list(islice(fitting, self.choices)), load, net.wavelets, comfortable)
+            if best is None:
+                raise no_path(placed, index)
+            chosen[index] = best
+            orders.relate(groups, best.flipped)
+            for traces in best.traces():
+                load.add(traces, net.wavelets)
+        return [chosen[n] for n in range(len(plan.nets))], orders
+
+
+def _cheapest(choices: Sequence[Candidate], load: Load, wavelets: int, comfortable: int) -> Candidate | None:
+    """The candidate of least cost in wavelet-hops; the first of equal ones."""
+    best: tuple[float, Candidate] | None = None
+    for c in choices:
+        cost = wavelets * (c.hops + c.corners)
+        if best is not None and cost >= best[0]:
+            continue
+        for path, *_ in c.traces():
+            cost += SHARING * load.sharing(path, wavelets) + CROWDING * wavelets * load.crowding(path, comfortable)
+        if best is None or cost < best[0]:
+            best = (cost, c)
+    return best[1] if best else None
+
+
+def _distance(placed: Placed, index: int) -> int:
+    """Hops of a net's first and last lane if nothing were in the way."""
+    ends: NetEnds = net_ends(placed.plan, placed.plan.nets[index], placed.frames, placed.links[index])
+    (x0, x1), (y0, y1) = ends.source.at
+    return min(abs(sum(a.at[0]) - x0 - x1) + abs(sum(a.at[1]) - y0 - y1) for a in ends.approaches)
+
+
+def _color(placed: Placed, chosen: Sequence[Candidate]) -> Coloring:
+    """Colors for the chosen paths and the kernels' internal routes."""
+    regions = [Footprint.rectangle(frame.region) for frame in placed.frames]
+    nets = {
+        (n, g): Footprint.of(traces) for n, c in enumerate(chosen) for g, traces in enumerate(c.traces())
+    }
+    return assign_colors(regions, [k.internal_colors for k in placed.plan.kernels], nets)
+
+
+def _routed(placed: Placed, coloring: Coloring, chosen: Sequence[Candidate], orders: Orders) -> Routed:
+    """The stage from the choices made."""
+    nets = []
+    for n, candidate in enumerate(chosen):
+        colors = tuple(coloring.nets[n, g] for g in range(len(candidate.groups)))
+        bundles = tuple(
+            replace(b, color=color) for group, color in zip(candidate.groups, colors, strict=True) for b in group
+        )
+        nets.append(NetRoute(colors, candidate.flipped, bundles))
+    reversed_groups = []
+    for k, kernel in enumerate(placed.plan.kernels):
+        groups = sorted({t.order_group for t in kernel.terminals})
+        reversed_groups.append(frozenset(g for _, g in orders.reversed_of((k, g) for g in groups)))
+    return Routed(placed, tuple(nets), coloring.internal, tuple(reversed_groups))
