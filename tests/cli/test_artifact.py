@@ -91,8 +91,6 @@ def test_an_artifact_that_was_tampered_with(path: Path, capsys: pytest.CaptureFi
 def test_the_wrong_model(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(path, "--tokens", "1", "--verify", str(tmp_path / "missing.onnx")) == 3
     assert "there is no such file" in capsys.readouterr().err
-    assert run(path, "--tokens", "1", "--verify", str(path)) == 3
-    assert "this is not the model that was compiled" in capsys.readouterr().err
 
 
 def test_comparison_of_f32() -> None:

@@ -10,7 +10,7 @@ from tulle.cli.inputs import Feeds, decode_tokens, encode_prompt, read_npz, seed
 from tulle.cli.output import json_text, log, progress, show, show_json, write_npz, write_text
 from tulle.cli.sources import open_source
 from tulle.cli.table import Table
-from tulle.cli.verify import Comparison, check_model, verify
+from tulle.cli.verify import Comparison, oracle_for, verify
 from tulle.cli.views.report import kernel_table, memory_table, summary_table
 from tulle_ir.diagnostics import UsageError
 from tulle_runtime.session import Session
@@ -19,8 +19,7 @@ from tulle_runtime.session import Session
 def run(arguments: Namespace) -> None:
     """Run, write what was asked for, print the report. Raises TulleError."""
     source = open_source(arguments.source)
-    if arguments.verify:
-        check_model(arguments.verify, source.manifest)
+    oracle = oracle_for(arguments.verify, source.manifest) if arguments.verify else None
     session = Session(
         source.runnable, arguments.engine, max_cycles=arguments.max_cycles, verified=True, progress=progress()
     )
@@ -29,9 +28,9 @@ def run(arguments: Namespace) -> None:
     if arguments.outputs:
         write_npz(arguments.outputs, outputs)
         log(f"wrote {arguments.outputs}")
-    comparisons = verify(arguments.verify, session, feeds, outputs) if arguments.verify else []
+    comparison = verify(oracle, feeds, outputs) if oracle else None
     assert session.report is not None
-    _show(arguments, session.report.to_json(), _prediction(arguments, session, outputs), comparisons)
+    _show(arguments, session.report.to_json(), _prediction(arguments, session, outputs), comparison)
 
 
 def _feeds(arguments: Namespace, session: Session) -> Feeds:
@@ -88,12 +87,12 @@ def _show(
     arguments: Namespace,
     report: Mapping[str, Any],
     prediction: Mapping[str, Any] | None,
-    comparisons: list[Comparison],
+    comparison: Comparison | None,
 ) -> None:
     if arguments.json:
         extra: dict[str, Any] = {"prediction": prediction} if prediction else {}
-        if comparisons:
-            extra["verified"] = [comparison.to_json() for comparison in comparisons]
+        if comparison:
+            extra["verified"] = comparison.to_json()
         show_json({**report, **extra})
         return
     parts: list[Table | str] = []
@@ -102,4 +101,4 @@ def _show(
     parts += [summary_table(report), memory_table(report)]
     if report["kernels"]:
         parts.append(kernel_table(report))
-    show(*parts, *(str(comparison) for comparison in comparisons))
+    show(*parts, *([str(comparison)] if comparison else []))
