@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from tulle_compiler.place.wires import Place3, Wires, frame_of
 from tulle_compiler.route.ends import HOST, approaches_of, line, terminal
+from tulle_compiler.route.shapes import Approach
 from tulle_ir.host_links import host_links
 from tulle_ir.placed import HostLink
 from tulle_ir.plan import Plan
@@ -21,6 +24,7 @@ class HostEnds:
     def __init__(self, wires: Wires, target: Target) -> None:
         self.plan: Plan = wires.plan
         self.links = host_links(target, self.plan.mesh)
+        self.at = np.array([[link.x, link.y] for link in self.links])  # [links, 2]
         self.nets = [n for n, net in enumerate(self.plan.nets) if HOST in (net.source.kernel, net.sink.kernel)]
         self.by_kernel: dict[int, list[int]] = {}
         for n in self.nets:
@@ -40,70 +44,74 @@ class HostEnds:
         (a, _), (b, _) = line(frame_of(self.plan.kernels[k], place), x, y, 1)
         return a, b
 
-    def approach(self, n: int, place: Place3) -> tuple[tuple[int, int], int] | None:
-        """For a host input, the router just before the entry and the heading; None for an output."""
+    def approaches(self, n: int, place: Place3) -> tuple[Approach, ...]:
+        """For a host input, the routers just before its entries and the headings; for an output none."""
         net = self.plan.nets[n]
         if net.source.kernel != HOST:
-            return None
+            return ()
         k = net.sink.kernel
-        a = approaches_of(frame_of(self.plan.kernels[k], place), terminal(self.plan, k, net.sink.terminal))[0]
-        return (a.at[0][0], a.at[1][0]), a.heading
+        return approaches_of(frame_of(self.plan.kernels[k], place), terminal(self.plan, k, net.sink.terminal))
+
+    def costs(self, n: int, place: Place3) -> np.ndarray:
+        """[links] wavelet-hops of a net by each link; a hundred meshes more if the entry cannot be reached from there."""
+        point = np.array(self.point(n, place))
+        hops = np.abs(self.at - point).sum(axis=1)
+        approaches = self.approaches(n, place)
+        if approaches:
+            width, height = self.plan.mesh
+            open_ = any(0 <= a.at[0][0] < width and 0 <= a.at[1][0] < height for a in approaches)
+            sides = {SIDES[a.heading] for a in approaches}
+            here = hops == 0
+            fits = np.array([link.side in sides for link in self.links])
+            reachable = here & fits | ~here & open_ & ~self._inside(n, place)
+            hops = hops + np.where(reachable, 0, 100 * (width + height))
+        return self.plan.nets[n].wavelets * hops
+
+    def _inside(self, n: int, place: Place3) -> np.ndarray:
+        """[links] whether a link's router is among those that a net's own fan-out may take."""
+        net = self.plan.nets[n]
+        kernel = self.plan.kernels[net.sink.kernel]
+        entries = terminal(self.plan, net.sink.kernel, net.sink.terminal).entries
+        if all(not e.branches and e.leg.to in (e.x, e.y) for e in entries):
+            return np.zeros(len(self.links), bool)
+        x, y, w, h = frame_of(kernel, place).region
+        return ((self.at >= [x, y]) & (self.at < [x + w, y + h])).all(axis=1)
 
     def nearest(self, n: int, place: Place3) -> float:
-        """Wavelet-hops of a net to the nearest link; a hundred meshes more if the entry cannot be reached."""
-        x, y = self.point(n, place)
-        width, height = self.plan.mesh
-        far = 0
-        before = self.approach(n, place)
-        if before is not None:
-            (u, v), heading = before
-            edge = any((link.x, link.y) == (x, y) and SIDES[heading] is link.side for link in self.links)
-            far = 0 if edge or (0 <= u < width and 0 <= v < height) else 100 * (width + height)
-        return self.plan.nets[n].wavelets * (far + min(_distance(x, y, link) for link in self.links))
+        """Wavelet-hops of a net by its best link."""
+        return float(self.costs(n, place).min())
 
     def assign(self, places: Sequence[Place3]) -> tuple[HostLink | None, ...]:
         """A link per net (None for nets between kernels): greedy, then exchanges while they shorten the total."""
         result: list[HostLink | None] = [None] * len(self.plan.nets)
-        points = {n: self.point(n, places[self.kernel(n)]) for n in self.nets}
         for is_input in (True, False):  # a link carries one wavelet per cycle in each direction
             nets = [n for n in self.nets if (self.plan.nets[n].source.kernel == HOST) == is_input]
-            used = [0] * len(self.links)
+            costs = {n: self.costs(n, places[self.kernel(n)]) for n in nets}
+            used = np.zeros(len(self.links), np.int64)
             chosen: dict[int, int] = {}
             for n in nets:
-                chosen[n] = min(
-                    range(len(self.links)), key=lambda i: (used[i], _distance(*points[n], self.links[i]), i)
-                )
+                chosen[n] = int(np.lexsort((costs[n], used))[0])
                 used[chosen[n]] += 1
-            self._exchange(nets, chosen, used, points)
+            _exchange(nets, chosen, used, costs)
             for n in nets:
                 result[n] = self.links[chosen[n]]
         return tuple(result)
 
-    def _exchange(
-        self, nets: list[int], chosen: dict[int, int], used: list[int], points: dict[int, tuple[int, int]]
-    ) -> None:
-        """Swap the links of two nets, or move one to a link used less, as long as hops (then crossings) shrink."""
 
-        def cost(n: int, link: int) -> int:
-            return self.plan.nets[n].wavelets * _distance(*points[n], self.links[link])
-
-        for _ in range(20):
-            changed = False
-            for place, n in enumerate(nets):
-                for i in range(len(self.links)):
-                    if used[i] < used[chosen[n]] and cost(n, i) < cost(n, chosen[n]):
-                        used[chosen[n]] -= 1
-                        used[i] += 1
-                        chosen[n] = i
-                        changed = True
-                for other in nets[place + 1 :]:
-                    a, b = chosen[n], chosen[other]
-                    if cost(n, b) + cost(other, a) < cost(n, a) + cost(other, b):
-                        chosen[n], chosen[other] = b, a
-                        changed = True
-            if not changed:
-                return
-
-
-def _distance(x: int, y: int, link: HostLink) -> int:
-    return abs(x - link.x) + abs(y - link.y)
+def _exchange(nets: list[int], chosen: dict[int, int], used: np.ndarray, costs: dict[int, np.ndarray]) -> None:
+    """Move a net to a link used less, or swap the links of two nets, as long as hops shrink."""
+    changed = True
+    while changed:
+        changed = False
+        for place, n in enumerate(nets):
+            cost = costs[n]
+            for i in np.flatnonzero((used < used[chosen[n]]) & (cost < cost[chosen[n]]))[:1]:
+                used[chosen[n]] -= 1
+                used[i] += 1
+                chosen[n] = int(i)
+                changed = True
+            for other in nets[place + 1 :]:
+                a, b = chosen[n], chosen[other]
+                if cost[b] + costs[other][a] < cost[a] + costs[other][b]:
+                    chosen[n], chosen[other] = b, a
+                    changed = True

@@ -114,10 +114,16 @@ class Spots:
         for s in sorted(nets, key=lambda s: -s.weight):
             if s.source == k:
                 p, u, v = placed[s.sink]
-                points += [(a + 2 * np.array([u, v]) - s.doubled_source[o]) // 2 for a in s.doubled_sink[p]]
+                middles = [(a + 2 * np.array([u, v]) - s.doubled_source[o]) // 2 for a in s.doubled_sink[p]]
+                axis = s.sink_axis[p]
             else:
                 p, u, v = placed[s.source]
-                points += [(s.doubled_source[p] + 2 * np.array([u, v]) - a) // 2 for a in s.doubled_sink[o]]
+                middles = [(s.doubled_source[p] + 2 * np.array([u, v]) - a) // 2 for a in s.doubled_sink[o]]
+                axis = s.source_axis[p]
+            if s.slack:  # room to turn in
+                gap = np.array([s.slack, 0]) if axis == 0 else np.array([0, s.slack])
+                middles = [m + sign * gap for m in middles for sign in (1, -1)]
+            points += middles
         for n in self.host.by_kernel.get(k, ())[:1]:
             x, y = self.host.point(n, (o, 0, 0))
             points += [np.array([link.x - x, link.y - y]) for link in self.host.links[:2]]
@@ -132,14 +138,16 @@ class Spots:
             if s.source == k:
                 p, u, v = placed[s.sink]
                 step = s.doubled_sink[p] + 2 * np.array([u, v]) - s.doubled_source[o] - 2 * at[:, None, :]
+                pair = (o, p)
             else:
                 p, u, v = placed[s.source]
                 step = s.doubled_sink[o] + 2 * at[:, None, :] - s.doubled_source[p] - 2 * np.array([u, v])
-            total += s.weight * (np.abs(step).sum(axis=2).min(axis=1) / 2 + 1)
+                pair = (p, o)
+            total += s.weight * (s.bound(step, *pair) / 2 + 1)
         for n in self.host.by_kernel.get(k, ()):
             x, y = self.host.point(n, (o, 0, 0))
-            ends = np.array([[link.x - x, link.y - y] for link in self.host.links])
-            total += self.plan.nets[n].wavelets * np.abs(at[:, None, :] - ends).sum(axis=2).min(axis=1)
+            distance = np.abs(at[:, None, :] + np.array([x, y]) - self.host.at).sum(axis=2).min(axis=1)
+            total += self.plan.nets[n].wavelets * distance
         return total
 
 
@@ -154,7 +162,7 @@ def distinct_turns(wires: Wires, host: HostEnds, k: int) -> list[int]:
                 ends.append(_unordered(s.sources[o].at))
             else:
                 ends.append(frozenset((_unordered(a.at), a.heading) for a in s.approaches[o]))
-        ends += [(host.point(n, (o, 0, 0)), host.approach(n, (o, 0, 0))) for n in host.by_kernel.get(k, ())]
+        ends += [(host.point(n, (o, 0, 0)), tuple(a.heading for a in host.approaches(n, (o, 0, 0)))) for n in host.by_kernel.get(k, ())]
         seen.setdefault(tuple(ends), o)
     return list(seen.values())
 

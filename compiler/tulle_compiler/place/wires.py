@@ -13,13 +13,13 @@ import numpy as np
 from tulle_compiler.route.bundles import path_groups
 from tulle_compiler.route.ends import HOST, approaches_of, source_of, terminal
 from tulle_compiler.route.shapes import (
+    AXIS,
     Approach,
     Bounds,
     Path,
     Source,
     inside,
     simple_paths,
-    sources,
     winding_paths,
 )
 from tulle_compiler.route.trace import fault
@@ -28,7 +28,8 @@ from tulle_ir.plan import Kernel, Net, Plan, Terminal
 
 FAR = 1 << 20
 NOWHERE = Bounds((-FAR, FAR), (-FAR, FAR))
-DETOUR = 2  # a net without a path costs this many times its distance and its lanes
+DETOUR = 2  # a net without a (known) path costs this many times its distance
+DETOUR_LANES = 16  # and this much per lane
 
 Place3 = tuple[int, int, int]  # orientation index, x, y
 
@@ -43,7 +44,9 @@ class Reach(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class NetShape:
     """Both ends of a net between kernels in each orientation, relative to the kernels' origins; `doubled_*` are the sums
-    of the first and last lane's coordinates: [8, 2] of the source, [8, entries, 2] of the approaches."""
+    of the first and last lane's coordinates: [8, 2] of the source, [8, entries, 2] of the approaches. `slack`: hops that
+    parallel lines must be apart because their pitches differ; `source_axis`, `sink_axis`: the axis of travel there, by
+    orientation (0: x, 1: y; one lane: -1)."""
 
     net: int
     source: int
@@ -55,6 +58,18 @@ class NetShape:
     approaches: tuple[tuple[Approach, ...], ...]
     doubled_source: np.ndarray
     doubled_sink: np.ndarray
+    slack: int
+    source_axis: tuple[int, ...]
+    sink_axis: tuple[int, ...]
+
+    def bound(self, step: np.ndarray, o: int, p: int) -> np.ndarray:
+        """[N] lower bounds of the first plus the last lane's hops, for steps [N, entries, 2] (doubled) from the middle
+        of the source to those of the approaches, in orientations o and p."""
+        step = np.abs(step)
+        axis = self.source_axis[o]
+        if self.slack and axis == self.sink_axis[p]:
+            step[..., axis] = np.maximum(step[..., axis], 2 * self.slack)
+        return step.sum(axis=-1).min(axis=-1)
 
 
 def frame_of(kernel: Kernel, place: Place3) -> Frame:
@@ -113,7 +128,7 @@ class Wires:
         if found.path is None and winding:
             found = self._winding(shape, start, approaches, source, sink)
         elif found.path is None:
-            found = Reach(DETOUR * (least_length(start, approaches) + 2 * shape.lanes), None)
+            found = Reach(DETOUR * least_length(start, approaches) + DETOUR_LANES * shape.lanes, None)
         self._memory[key] = found
         return found
 
@@ -122,14 +137,14 @@ class Wires:
     ) -> Reach:
         """The shortest path of three or four corners that passes the exact check."""
         paths = [p for a in approaches for p in winding_paths(start, a, shape.lanes, self.bounds)]
-        frames: dict[int, Frame] = {
+        frames = {
             k: frame_of(self.plan.kernels[k], place) for k, place in ((shape.source, source), (shape.sink, sink))
         }
         for path in sorted(paths, key=lambda p: p.length)[:12]:
             groups = path_groups(self.plan, self.plan.nets[shape.net], frames, None, path)
             if not any(fault(group, self.plan.mesh) for group in groups):
                 return Reach(path.length, path)
-        return Reach(DETOUR * (least_length(start, approaches) + 2 * shape.lanes), None)
+        return Reach(DETOUR * least_length(start, approaches) + DETOUR_LANES * shape.lanes, None)
 
     def hops(self, shape: NetShape, source: Place3, sink: Place3) -> float:
         """Mean hops of a lane, the one into the entry included; an estimate if it takes more than two corners."""
@@ -191,7 +206,15 @@ def _shape(plan: Plan, index: int, net: Net, signature: int) -> NetShape:
         ends,
         np.array([[sum(s.at[0]), sum(s.at[1])] for s in starts]),
         np.array([[[sum(a.at[0]), sum(a.at[1])] for a in e] for e in ends]),
+        0 if _extent(starts[0].at) == _extent(ends[0][0].at) else net.lanes - 1,
+        tuple(AXIS[s.firsts[0]] if net.lanes > 1 else -1 for s in starts),
+        tuple(AXIS[e[0].heading] for e in ends),
     )
+
+
+def _extent(at: tuple[tuple[int, int], tuple[int, int]]) -> int:
+    (x0, x1), (y0, y1) = at
+    return abs(x1 - x0) + abs(y1 - y0)
 
 
 def _signature(plan: Plan, net: Net) -> tuple[object, ...]:
@@ -207,7 +230,3 @@ def _signature(plan: Plan, net: Net) -> tuple[object, ...]:
         *of(plan.kernels[b.kernel], terminal(plan, b.kernel, b.terminal)),
     )
 
-
-def one_lane(x: int, y: int) -> Source:
-    """A single router as a source."""
-    return sources(((x, x), (y, y)), 1)
