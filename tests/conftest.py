@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
-# a run depends on the code alone; HYPOTHESIS_PROFILE=explore looks for new cases
-settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+# a run depends on the code alone; HYPOTHESIS_PROFILE=explore looks for new cases and shrinks them
+settings.register_profile(
+    "fixed", derandomize=True, deadline=None, database=None, phases=[Phase.explicit, Phase.generate]
+)
 settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 

@@ -88,6 +88,9 @@ class TensorFile(Mapping[str, np.ndarray]):
         count = prod(entry.shape)
         return np.frombuffer(self._data, entry.dtype, count, self._start + entry.begin).reshape(entry.shape)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries  # Mapping would take the array
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
@@ -146,6 +149,9 @@ class Layered(Mapping[str, np.ndarray]):
         if name in self.named:
             return self.beside[name]
         raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.inline or name in self.named
 
     def __iter__(self) -> Iterator[str]:
         yield from self.inline

@@ -137,7 +137,7 @@ v_args(inline=True)(CodeReader)  # lark passes the children as arguments
 
 
 def _offset(terms: tuple[Term, ...]) -> Offset:
-    scaled = tuple((Reg(str(variable)), factor) for variable, factor in terms if variable)
+    scaled = tuple((Reg(str(variable)), factor) for variable, factor in terms if variable is not None)
     return Offset(constant_of(terms), scaled)
 
 

@@ -81,10 +81,10 @@ def size_of(token: Token) -> tuple[int, int]:
 
 
 def _affine(terms: tuple[Term, ...]) -> Affine:
-    factors = {"i": 0, "j": 0, "": 0}
+    factors: dict[str | None, int] = {"i": 0, "j": 0, None: 0}
     for variable, factor in terms:
         if variable not in factors:
             assert isinstance(variable, Token)
             raise error(f"a coordinate depends on the lane (i, j) only, not on '{variable}'", variable)
         factors[variable] += factor
-    return Affine(factors[""], factors["i"], factors["j"])
+    return Affine(factors[None], factors["i"], factors["j"])

@@ -11,7 +11,6 @@ import numpy as np
 from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from tulle_ir.program import Program
-from tulle_ir.text.lexical import WORDS
 from tulle_ir.text.places import Places, TextError
 from tulle_ir.text.program_reader import ProgramReader
 
@@ -59,6 +58,11 @@ def parse_with_places(
             reader.places, reader.beside = Places(""), {}
 
 
+def language() -> Lark:
+    """The parser itself, for tools that ask what the grammar knows."""
+    return _parser()[0]
+
+
 @cache
 def _parser() -> tuple[Lark, ProgramReader]:
     grammar = files("tulle_ir").joinpath("text", "tlir.lark").read_text(encoding="utf-8")
@@ -84,9 +88,8 @@ def _unexpected(error: UnexpectedToken, parser: Lark, text: str) -> TextError:
     if token.type == "$END":
         lines = text.splitlines() or [""]
         return TextError(f"the text ends where {expected} is expected", len(lines), len(lines[-1]) + 1)
-    remedy = f'to use it as a name, write it in quotes: "{token}"' if "NAME" in accepted and token in WORDS else ""
     found = text[token.start_pos : token.end_pos] if token.start_pos is not None else str(token)
-    return TextError(f"unexpected '{found}': expected {expected}", token.line or 1, token.column or 1, remedy)
+    return TextError(f"unexpected '{found}': expected {expected}", token.line or 1, token.column or 1)
 
 
 def _in_words(parser: Lark, terminals: set[str]) -> str:

@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from lark import Token, Transformer, v_args
 
+from tulle_ir.text.lexical import WORDS
 from tulle_ir.text.places import Places, TextError
 
 Node = TypeVar("Node")
-Term = tuple[str, int]  # (variable, factor); the variable is "" for a constant
+Term = tuple[str | None, int]  # (variable, factor); no variable: a constant
 
 
 def error(what: str, token: Token, remedy: str = "") -> TextError:
@@ -48,12 +49,16 @@ class Reader(Transformer):
         return token.update(value=token[1:])
 
     def name(self, token: Token) -> Token:
-        """A name, bare or in quotes."""
+        """A name, bare or in quotes. The parser could take some reserved words too; that would read badly."""
+        if token.type == "NAME" and token in WORDS:
+            raise error(
+                f"'{token}' is a word of the language", token, f'to use it as a name, write it in quotes: "{token}"'
+            )
         return token
 
     def declared(self, token: Token) -> Token:
         """The name in a declaration: a rule of its own, so that the words after it are not reserved in code."""
-        return token
+        return self.name(token)
 
     def integer(self, *tokens: Token) -> int:
         """An integer with its sign."""
@@ -85,7 +90,7 @@ class Reader(Transformer):
         return x, y
 
     def constant_term(self, token: Token) -> Term:
-        return "", integer_of(token)
+        return None, integer_of(token)
 
     def scaled_term(self, variable: Token, factor: int | None) -> Term:
         return variable, 1 if factor is None else factor
@@ -119,4 +124,4 @@ def _unquoted(token: Token, quoted: str) -> str:
 
 def constant_of(terms: Iterable[Term]) -> int:
     """The sum of the terms without a variable."""
-    return sum(factor for variable, factor in terms if not variable)
+    return sum(factor for variable, factor in terms if variable is None)
