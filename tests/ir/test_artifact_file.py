@@ -97,7 +97,7 @@ def test_is_an_ordinary_zip_with_aligned_tensors_and_digests(path: Path) -> None
 
 
 def test_same_inputs_give_the_same_bytes_under_any_hash_seed(path: Path, tmp_path: Path) -> None:
-    script = "from test_artifact import *; write_artifact(Path(sys.argv[1]), some_artifact())"
+    script = "from test_artifact_file import *; write_artifact(Path(sys.argv[1]), some_artifact())"
     files = [tmp_path / f"{seed}.tulle" for seed in (1, 2)]
     for seed, file in enumerate(files, start=1):
         environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(Path(__file__).parent)}
