@@ -37,7 +37,10 @@ class Random:
 
 @dataclass(frozen=True, slots=True)
 class MaskFile:
-    """Keep what masks in an .npz or .safetensors file say (true or 1), by operator name, `[in, out]`."""
+    """Keep what masks in an .npz or .safetensors file say (true or 1), `[in, out]`.
+
+    A mask is named after its operator (`h.0.mlp.c_fc`) or parameter (`transformer.h.0.mlp.c_fc.weight`).
+    """
 
     path: Path
 
@@ -98,9 +101,7 @@ def prunable(graph: Graph) -> list[int]:
 def prune(graph: Graph, spec: PruneSpec, seed: int = 0) -> tuple[Graph, PruneReport]:
     """The pruned Graph, and what was done. Raises BadInput when masks do not go with the model."""
     indices = prunable(graph)
-    masks = _read_masks(spec.path) if isinstance(spec, MaskFile) else {}
-    if isinstance(spec, MaskFile):
-        _check_masks(masks, graph, indices, spec.path)
+    masks = _masks_by_operator(graph, indices, spec.path) if isinstance(spec, MaskFile) else {}
     ops = list(graph.ops)
     reports: list[MatrixReport] = []
     for order, index in enumerate(indices):
@@ -163,17 +164,32 @@ def _read_masks(path: Path) -> dict[str, np.ndarray]:
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
-def _check_masks(masks: Mapping[str, np.ndarray], graph: Graph, indices: list[int], path: Path) -> None:
+def _masks_by_operator(graph: Graph, indices: list[int], path: Path) -> dict[str, np.ndarray]:
+    """The masks in a file, by the names of the operators they belong to, shapes checked."""
     shapes: dict[str, tuple[int, ...]] = {}
     for index in indices:
         op = graph.ops[index]
         assert isinstance(op, Linear)
         shapes[op.name] = op.weight.shape
-    for name, mask in masks.items():
-        if name not in shapes:
+    found: dict[str, np.ndarray] = {}
+    for given, mask in _read_masks(path).items():
+        name = _operator_named(given, shapes)
+        if name is None or name in found:
             known = ", ".join(list(shapes)[:6])
-            what = f"the mask {name!r} belongs to no matrix that can be pruned"
+            what = (
+                f"the mask {given!r} belongs to no matrix that can be pruned"
+                if name is None
+                else f"two masks for {name}"
+            )
             raise BadInput(what, where=str(path), remedy=f"name masks after linears: {known} ...")
         if mask.shape != shapes[name]:
-            what = f"the mask {name!r} is {list(mask.shape)}, its matrix {list(shapes[name])}"
+            what = f"the mask {given!r} is {list(mask.shape)}, its matrix {list(shapes[name])}"
             raise BadInput(what, where=str(path), remedy="masks are [in, out], as the Graph stores weights")
+        found[name] = mask
+    return found
+
+
+def _operator_named(given: str, names: Mapping[str, object]) -> str | None:
+    """The operator that a mask's name means: its own, or a parameter path that ends in it."""
+    path = given.removesuffix(".weight")
+    return next((name for name in names if path == name or path.endswith(f".{name}")), None)
