@@ -34,7 +34,7 @@ def improve(
         kept = {k: p for k, p in enumerate(best) if k not in removed}
         start = remaining(spots, kept, spots.plan.mesh)
         pull = Pull(noise=float(rng.choice([0.0, 0.05, 0.3])))
-        result = build(spots, start, removed, Beam(4, 3), pull, rng)
+        result = build(spots, start, removed, Beam(2, 2), pull, rng)
         if not isinstance(result, Mapping):
             continue
         candidate = tuple(result[k] for k in range(n))

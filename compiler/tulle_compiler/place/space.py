@@ -38,20 +38,12 @@ class Space:
 
 def _maximal(new: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Those of `new` that lie in no other rectangle (of equal ones, the first stays)."""
-    if not len(new):
-        return new
-    _, first = np.unique(new, axis=0, return_index=True)
-    new = new[np.sort(first)]
-    alone = np.ones(len(new), bool)
-    for others, same in ((kept, False), (new, True)):
-        if len(others):
-            within = (
-                (new[:, None, 0] >= others[None, :, 0])
-                & (new[:, None, 1] >= others[None, :, 1])
-                & (new[:, None, 2] <= others[None, :, 2])
-                & (new[:, None, 3] <= others[None, :, 3])
-            )
-            if same:
-                np.fill_diagonal(within, False)
-            alone &= ~within.any(axis=1)
-    return new[alone]
+    inside_new = _within(new, new)
+    inside_new &= ~(inside_new.T & np.triu(np.ones_like(inside_new)))  # equal: only the later one lies in the earlier
+    return new[~(inside_new.any(axis=1) | _within(new, kept).any(axis=1))]
+
+
+def _within(inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
+    """[I, O] whether each inner rectangle lies in each outer one."""
+    a, b = inner[:, None, :], outer[None, :, :]
+    return (a[..., :2] >= b[..., :2]).all(axis=2) & (a[..., 2:] <= b[..., 2:]).all(axis=2)

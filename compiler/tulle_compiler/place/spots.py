@@ -13,8 +13,8 @@ from tulle_compiler.place.space import Space
 from tulle_compiler.place.wires import NetShape, Place3, Wires, frame_of
 from tulle_ir.plan import Kernel, Plan
 
-ROOMS = 16  # empty rectangles looked at per orientation
-LOOKED_AT = 40  # spots whose paths are found exactly
+ROOMS = 12  # empty rectangles looked at per orientation
+LOOKED_AT = 24  # spots whose paths are found exactly
 
 
 class Spot(NamedTuple):
@@ -56,19 +56,20 @@ class Spots:
         spots = np.concatenate(rough)  # [N, 4]: score, orientation, x, y
         if pull.noise:
             spots[:, 0] *= 1 + pull.noise * rng.random(len(spots))
-        spots = spots[np.lexsort((spots[:, 3], spots[:, 2], spots[:, 1], spots[:, 0]))]
-        return self._exact(k, nets, placed, spots, pull, count)
+        best = spots[np.argsort(spots[:, 0], kind="stable")[: 4 * LOOKED_AT]].tolist()
+        different = {(int(o), int(x), int(y)): bound for bound, o, x, y in reversed(best)}
+        return self._exact(k, nets, placed, list(different.items())[::-1][:LOOKED_AT], pull, count)
 
     def _exact(
-        self, k: int, nets: list[NetShape], placed: Mapping[int, Place3], spots: np.ndarray, pull: Pull, count: int
+        self, k: int, nets: list[NetShape], placed: Mapping[int, Place3], spots: list[tuple[Place3, float]], pull: Pull, count: int
     ) -> list[Spot]:
         """Find the paths of the most promising spots; stop when the bound of the rest is worse than enough of them."""
         found: list[Spot] = []
         worst = float("inf")
-        for bound, o, x, y in spots[:LOOKED_AT].tolist():
-            if bound > worst:
+        for place, bound in spots:
+            if bound >= worst:
                 break
-            place = (int(o), int(x), int(y))
+            _, x, y = place
             wires = 0.0
             for s in nets:
                 ends = (place, placed[s.sink]) if s.source == k else (placed[s.source], place)
@@ -101,7 +102,6 @@ class Spots:
         xs = np.concatenate([low[:, :1], high[:, :1], *(np.clip(v[0], low[:, :1], high[:, :1]) for v in wanted)], axis=1)
         ys = np.concatenate([low[:, 1:], high[:, 1:], *(np.clip(v[1], low[:, 1:], high[:, 1:]) for v in wanted)], axis=1)
         at = np.stack(np.broadcast_arrays(xs[:, :, None], ys[:, None, :]), axis=-1).reshape(-1, 2)
-        at = np.unique(at, axis=0)
         score = self._bound(k, o, at, nets, placed) + self._pulled(k, at, w, h, pull)
         return np.concatenate([score[:, None], np.full((len(at), 1), o), at], axis=1)
 
@@ -127,7 +127,7 @@ class Spots:
         for n in self.host.by_kernel.get(k, ())[:1]:
             x, y = self.host.point(n, (o, 0, 0))
             points += [np.array([link.x - x, link.y - y]) for link in self.host.links[:2]]
-        return np.unique(np.array(points[:6]), axis=0) if points else np.zeros((0, 2), np.int64)
+        return np.array(list(dict.fromkeys((int(x), int(y)) for x, y in points[:6]))) if points else np.zeros((0, 2), np.int64)
 
     def _bound(
         self, k: int, o: int, at: np.ndarray, nets: list[NetShape], placed: Mapping[int, Place3]

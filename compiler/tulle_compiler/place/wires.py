@@ -160,8 +160,9 @@ def least_length(source: Source, approaches: tuple[Approach, ...]) -> int:
 def _shortest(source: Source, approaches: tuple[Approach, ...], lanes: int, bounds: Bounds) -> Reach:
     """The shortest path of at most two corners; the first found among equals."""
     best: Path | None = None
-    least = least_length(source, approaches)
-    for approach in approaches:
+    for least, approach in sorted((least_length(source, (a,)), a) for a in approaches):
+        if best is not None and best.length <= least:
+            break
         for path in simple_paths(source, approach, lanes, bounds):
             if best is None or path.length < best.length:
                 best = path

@@ -86,12 +86,22 @@ def simple_paths(source: Source, approach: Approach, lanes: int, bounds: Bounds,
     heading = approach.heading
     for first in source.firsts:
         if AXIS[first] != AXIS[heading]:
-            yield from solve(source, approach, (first, heading), lanes, bounds, choices)
+            if _ahead(source, approach, first) and _ahead(source, approach, heading):
+                yield from solve(source, approach, (first, heading), lanes, bounds, choices)
+            continue
+        if first == heading and not _ahead(source, approach, first):
             continue
         if first == heading:
             yield from solve(source, approach, (first,), lanes, bounds, choices)
         for turn in ACROSS[AXIS[first]]:
-            yield from solve(source, approach, (first, turn, heading), lanes, bounds, choices)
+            if _ahead(source, approach, turn):
+                yield from solve(source, approach, (first, turn, heading), lanes, bounds, choices)
+
+
+def _ahead(source: Source, approach: Approach, direction: int) -> bool:
+    """Whether the approach's middle is not behind the source's middle, looking in a direction."""
+    (a, b), (c, d) = source.at[AXIS[direction]], approach.at[AXIS[direction]]
+    return (c + d - a - b) * SIGN[direction] >= 0
 
 
 def winding_paths(source: Source, approach: Approach, lanes: int, bounds: Bounds, choices: int = 1) -> Iterator[Path]:
