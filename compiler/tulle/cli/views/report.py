@@ -56,19 +56,27 @@ def memory_table(report: Report) -> Table:
 
 
 def kernel_table(report: Report, most: int = SLOWEST) -> Table:
-    """The kernels whose busiest PE has the most work, first."""
-    kernels = sorted(report["kernels"], key=lambda k: (-k["bound_cycles"], k["name"]))
-    columns = ("kernel", "PEs", "bound", "ideal", "busy", "waiting", "blocked", "non-zeros", "PE bytes")
-    rows = tuple(_kernel_row(kernel) for kernel in kernels[:most])
+    """The kernels whose busiest PE has the most work, first; of a compilation, those predicted to take longest."""
+    foretold = report["status"] == "compiled"
+    slow = "cycles" if foretold else "bound_cycles"
+    kernels = sorted(report["kernels"], key=lambda k: (-k[slow], k["name"]))
+    middle = ("cycles", "bound", "ideal") if foretold else ("bound", "ideal", "busy", "waiting", "blocked")
+    rows = tuple(_kernel_row(kernel, middle) for kernel in kernels[:most])
     note = f"  {len(kernels) - most} more kernels" if len(kernels) > most else ""
-    return Table("kernels, slowest first", columns, rows, note)
+    title = "kernels, slowest first" + (" (cycles per full chunk, predicted)" if foretold else "")
+    return Table(title, ("kernel", "PEs", *middle, "non-zeros", "PE bytes"), rows, note)
 
 
-def _kernel_row(kernel: Mapping[str, Any]) -> tuple[Cell, ...]:
+def _kernel_row(kernel: Mapping[str, Any], middle: tuple[str, ...]) -> tuple[Cell, ...]:
     _, _, width, height = kernel["region"]
-    shares = tuple(f"{kernel[key]:.1%}" for key in ("busy", "waiting", "blocked"))
-    work = (kernel["bound_cycles"], kernel["ideal_cycles"])
-    return (kernel["name"], width * height, *work, *shares, kernel["nonzeros"], kernel["max_pe_bytes"])
+    cells = {
+        "cycles": kernel["cycles"],
+        "bound": kernel["bound_cycles"],
+        "ideal": kernel["ideal_cycles"],
+        **{key: f"{kernel[key]:.1%}" for key in ("busy", "waiting", "blocked")},
+    }
+    columns = (cells[name] for name in middle)
+    return (kernel["name"], width * height, *columns, kernel["nonzeros"], kernel["max_pe_bytes"])
 
 
 def _share(part: int, whole: int) -> str:
