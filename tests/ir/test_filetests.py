@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import import_module, util
 from pathlib import Path
 
@@ -46,9 +45,5 @@ def _run(path: Path, text: str) -> str:
 
 
 def _engines() -> dict[str, Callable[..., object]]:
-    """The engines that are installed: both must agree."""
-    found: dict[str, Callable[..., object]] = {}
-    for name in ENGINES:
-        with suppress(ModuleNotFoundError):
-            found[name] = getattr(import_module(f"tulle_runtime.{name}"), f"run_{name}")
-    return found
+    """The engines that are installed: all must agree."""
+    return {name: getattr(import_module(f"tulle_runtime.{name}"), f"run_{name}") for name in ENGINES}
