@@ -12,10 +12,8 @@ from tulle_ir.text import parse_program, print_program
 
 PAGE = (Path(__file__).parents[2] / "docs" / "text.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"^```tlir\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-ROWS = re.findall(r"^\| (`.*`) \|", PAGE, re.MULTILINE)
-INSTRUCTIONS = [
-    code.replace("\\|", "|").replace("...", "stop") for row in ROWS for code in re.findall("`([^`]+)`", row)
-]
+ROWS = re.findall(r"^\| (`[^|]*`) \|", PAGE, re.MULTILINE)
+INSTRUCTIONS = [code.replace("...", "stop") for row in ROWS for code in re.findall("`([^`]+)`", row)]
 
 
 @pytest.mark.parametrize("text", PROGRAMS)

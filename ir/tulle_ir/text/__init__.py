@@ -3,7 +3,17 @@
 from tulle_ir.text.parse import parse_program, parse_with_places
 from tulle_ir.text.places import Places
 from tulle_ir.text.program_printer import print_program
-from tulle_ir.text.stage import print_stage
+from tulle_ir.text.stage import Stage, print_stage, print_stage_with_tensors, print_stages
 from tulle_ir.text.tensor_text import stored_tensors
 
-__all__ = ["Places", "parse_program", "parse_with_places", "print_program", "print_stage", "stored_tensors"]
+__all__ = [
+    "Places",
+    "Stage",
+    "parse_program",
+    "parse_with_places",
+    "print_program",
+    "print_stage",
+    "print_stage_with_tensors",
+    "print_stages",
+    "stored_tensors",
+]

@@ -30,8 +30,7 @@ from tulle_ir.code import (
     While,
 )
 from tulle_ir.text.lexical import linear, name, queue, real
-
-INDENT = "  "
+from tulle_ir.text.path_printer import INDENT
 
 
 def block(head: str, body: Iterable[Instruction], tail: str = "}") -> Iterator[str]:

@@ -26,9 +26,14 @@ def name(text: str) -> str:
     return text if _PLAIN.fullmatch(text) and text not in WORDS else string(text)
 
 
+def key(text: str) -> str:
+    """A name where no words are reserved: bare where it can be, in quotes otherwise."""
+    return text if _PLAIN.fullmatch(text) else string(text)
+
+
 def queue(text: str) -> str:
     """A queue by name: `%x`."""
-    return f"%{text}" if _PLAIN.fullmatch(text) else f"%{string(text)}"
+    return f"%{key(text)}"
 
 
 def linear(terms: Iterable[tuple[str, int]], constant: int) -> str:

@@ -31,6 +31,10 @@ _PLAIN_WORDS = {
     "CATEGORY": "a category (weights, activations, cache, code)",
     "VERB": "activate, block or unblock",
 }
+_STARTS_INSTRUCTION = """
+    ASYNC AWAIT AXPY IF LOAD LOOP MAX MIN NAME POP PUSH STOP STORE STRING VECTOR_OP VERB WHILE
+"""
+_INSTRUCTION = frozenset(_STARTS_INSTRUCTION.split())
 _MOST_EXPECTED = 10
 _lock = Lock()  # the reader collects the places of one text at a time
 
@@ -93,7 +97,10 @@ def _unexpected(error: UnexpectedToken, parser: Lark, text: str) -> TextError:
 
 
 def _in_words(parser: Lark, terminals: set[str]) -> str:
-    words = sorted(_PLAIN_WORDS.get(name) or _literal(parser, name) for name in terminals)
+    instruction = ["an instruction"] if terminals >= _INSTRUCTION else []
+    if instruction:
+        terminals = terminals - _INSTRUCTION
+    words = instruction + sorted(_PLAIN_WORDS.get(name) or _literal(parser, name) for name in terminals)
     if len(words) > _MOST_EXPECTED:
         words = [*words[:_MOST_EXPECTED], "..."]
     return " or ".join(words) if len(words) < 3 else ", ".join(words[:-1]) + f" or {words[-1]}"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from tulle_ir.program import (
-    Affine,
     Buffer,
-    Bundle,
     Category,
     HostPort,
     HostStream,
-    Leg,
     Program,
     ProgramClass,
     Protocol,
@@ -26,7 +23,8 @@ from tulle_ir.program import (
     Trigger,
 )
 from tulle_ir.text import code_printer
-from tulle_ir.text.lexical import linear, name, queue, string
+from tulle_ir.text.lexical import name, queue, string
+from tulle_ir.text.path_printer import braces, bundle
 from tulle_ir.text.tensor_text import inline_values, shape_text
 
 
@@ -34,14 +32,7 @@ def print_program(program: Program) -> str:
     """The canonical text; tensors too large to stand in it are `text.stored_tensors(program)`."""
     width, height = program.mesh
     head = f"program {string(program.name)} target {string(program.target)} mesh {width}x{height}"
-    return "\n".join(_braces(head, _items(program))) + "\n"
-
-
-def _braces(head: str, lines: Iterable[str]) -> Iterator[str]:
-    yield f"{head} {{"
-    for line in lines:
-        yield code_printer.INDENT + line
-    yield "}"
+    return "\n".join(braces(head, _items(program))) + "\n"
 
 
 def _items(program: Program) -> Iterator[str]:
@@ -79,7 +70,7 @@ def _tensor(tensor: str, array: np.ndarray) -> str:
 def _stream(stream: HostStream) -> Iterator[str]:
     direction = "input" if stream.is_input else "output"
     head = f"{direction} {string(stream.name)} : {stream.format} {stream.dtype}[{stream.width}]"
-    return _braces(head, (_port(port) for port in stream.ports))
+    return braces(head, (_port(port) for port in stream.ports))
 
 
 def _port(port: HostPort) -> str:
@@ -89,32 +80,14 @@ def _port(port: HostPort) -> str:
 
 
 def _route(route: Route) -> Iterator[str]:
-    return _braces(f"route {string(route.name)}", (_bundle(bundle) for bundle in route.bundles))
-
-
-def _bundle(bundle: Bundle) -> str:
-    across, down = bundle.lanes
-    lanes = "" if bundle.lanes == (1, 1) else f" lanes {across}" if down == 1 else f" lanes {across}x{down}"
-    start = f"from {bundle.source} at ({_affine(bundle.x)}, {_affine(bundle.y)})"
-    end = [] if bundle.end is None else [f"end {bundle.end}"]
-    path = [start + (" ramp" if bundle.start_ramp else ""), *(_leg(leg) for leg in bundle.legs), *end]
-    return f"color {bundle.color}{lanes}: {', '.join(path)}"
-
-
-def _leg(leg: Leg) -> str:
-    return f"{leg.direction} to {_affine(leg.to)}" + (" ramp each" if leg.ramp else "")
-
-
-def _affine(affine: Affine) -> str:
-    factors = (("i", affine.per_i), ("j", affine.per_j))
-    return linear([(lane, factor) for lane, factor in factors if factor], affine.constant)
+    return braces(f"route {string(route.name)}", (bundle(part) for part in route.bundles))
 
 
 def _class(program_class: ProgramClass) -> Iterator[str]:
     grid = program_class.grid
     step = "" if (grid.step_x, grid.step_y) == (1, 1) else f" step ({grid.step_x}, {grid.step_y})"
     at = f"at {[grid.x, grid.y, grid.width, grid.height]}{step}"
-    return _braces(f"class {string(program_class.name)} {at} sram {program_class.sram_bytes}", _members(program_class))
+    return braces(f"class {string(program_class.name)} {at} sram {program_class.sram_bytes}", _members(program_class))
 
 
 def _members(program_class: ProgramClass) -> Iterator[str]:
