@@ -55,7 +55,7 @@ class RouteFinding:
 
 @dataclass(frozen=True, slots=True)
 class RouteEntries:
-    """Route entries sorted by (router, color). `port` 0..4 is the input (N, E, S, W, RAMP), `mask` has bit p for output p."""
+    """Route entries sorted by (router, color): `port` 0..4 is the input (N, E, S, W, RAMP), bit p of `mask` is output p."""
 
     router: np.ndarray  # i32[n], y * W + x
     color: np.ndarray  # u8[n]
@@ -73,14 +73,14 @@ class RouteEntries:
         return np.where(key[at] == wanted, at, MISSING)
 
     def target(self, side: int) -> np.ndarray:
-        """i64[n]: the entry that output `side` leads to; EDGE over the edge, MISSING if none takes it or no such output."""
+        """i64[n]: the entry that output `side` leads to; EDGE over the edge, MISSING without taker or output."""
         width, height = self.mesh
         result = np.full(len(self.router), MISSING, np.int64)
         has = np.flatnonzero(self.mask >> side & 1)
         x, y = self.router[has] % width + STEP_X[side], self.router[has] // width + STEP_Y[side]
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         found = self.find(np.where(inside, y * width + x, 0), self.color[has])
-        takes = (found >= 0) & (self.port[found] == opposite(side))
+        takes = (found >= 0) & (self.port[np.maximum(found, 0)] == opposite(side))
         result[has] = np.where(inside, np.where(takes, found, MISSING), EDGE)
         return result
 

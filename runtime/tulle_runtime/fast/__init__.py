@@ -7,6 +7,4 @@ pe.py are what one router and one PE do in one cycle, run.py is the door.
 from tulle_runtime.fast import cache  # first: it tells numba where to keep its cache
 from tulle_runtime.fast.run import run_fast
 
-simulate = run_fast
-
-__all__ = ["cache", "run_fast", "simulate"]
+__all__ = ["cache", "run_fast"]

@@ -155,8 +155,11 @@ def pe_step(m, pe, entity, t):
     """Cycle t of a PE; wakes it for the next cycle in which something may happen of itself."""
     pb = m.pe_base[pe]
     _account(m, pe, t)
-    if m.pe[pb + START] and t >= m.g[G_LAUNCH]:
-        _start(m, pb, t)
+    if m.pe[pb + START]:
+        if t >= m.g[G_LAUNCH]:
+            _start(m, pb, t)
+        else:
+            wake(m, entity, t, m.g[G_LAUNCH])
     state = m.pe[pb + STATE]
     if state == BUSY and m.counts[pe * N_WORDS + N_DONE] == t:
         complete(m, pe, pb, t)
