@@ -8,7 +8,6 @@ keeps one partition for all layers.
 from __future__ import annotations
 
 import numpy as np
-from tulle_ir.graph import Linear
 
 from tulle_compiler.kernels.attention import part_bounds
 from tulle_compiler.kernels.tiles import output_work
@@ -16,6 +15,7 @@ from tulle_compiler.partition import Partition, balanced, contiguous, from_lists
 from tulle_compiler.plan.lanes import LaneClasses
 from tulle_compiler.plan.lower import Stage
 from tulle_compiler.plan.sizes import Sizes
+from tulle_ir.graph import Linear
 
 
 def cut_classes(stages: list[Stage], classes: LaneClasses, sizes: Sizes) -> list[Partition]:

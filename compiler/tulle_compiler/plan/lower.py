@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.graph import Activation, Add, Attention, Embed, Graph, Linear, Norm, Op, View
 from tulle_ir.graph_check import op_inputs

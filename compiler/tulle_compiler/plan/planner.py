@@ -5,12 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from tulle_ir import graph as ops
-from tulle_ir.code import DType
-from tulle_ir.diagnostics import BadInput, UsageError
-from tulle_ir.host_links import host_links
-from tulle_ir.plan import End, HostNet, Kernel, Net, Plan
-from tulle_ir.target import Target
 
 from tulle_compiler.kernels.attention import Attention, plan_attention
 from tulle_compiler.kernels.embed import Embed, plan_embed
@@ -22,9 +16,16 @@ from tulle_compiler.partition import Partition
 from tulle_compiler.plan.cuts import cut_classes
 from tulle_compiler.plan.lanes import lane_classes
 from tulle_compiler.plan.lower import Stage, lower
-from tulle_compiler.plan.sizes import Limits, Problem, Sizes, search
+from tulle_compiler.plan.sizes import Limits, Problem, Sizes, score, search, spread
+from tulle_ir import graph as ops
+from tulle_ir.code import DType
+from tulle_ir.diagnostics import BadInput, DoesNotFit, UsageError
+from tulle_ir.host_links import host_links
+from tulle_ir.plan import End, HostNet, Kernel, Net, Plan
+from tulle_ir.target import Target
 
-CHUNK = 16  # tokens per chunk unless asked otherwise
+CHUNKS = {"throughput": (4, 8, 16, 32), "latency": (1, 2, 4)}  # tokens per chunk that are tried
+TOKENS = 512  # length of the sequence that is optimised for when the model sets no context
 DENSE_ABOVE = 0.9  # density from which a matrix is stored without indices
 FILL = 0.55  # share of a given mesh that regions may cover at first
 RING_BYTES = 8192  # SRAM of a strip for waiting residual chunks
@@ -51,12 +52,11 @@ class _Planner:
         self.stages = lower(graph)
         self.classes = lane_classes(self.stages)
         self.context = context_of(graph, options)
-        self.chunk = min(options.chunk or CHUNK, self.context or 255)
         self.mesh = options.mesh or (target.width, target.height)
         self.last_only = options.logits == "last" or graph.output.rows == "last"
         self.density = {i: self._density(stage) for i, stage in enumerate(self.stages) if stage.kind == "linear"}
         self.dense = {i: options.ignore_sparsity or d >= DENSE_ABOVE for i, d in self.density.items()}
-        self.sizes = self._search(fill)
+        self.chunk, self.sizes = self._search(fill)
         if options.mesh is None:
             self.mesh = self._own_mesh()
         self.links = len(host_links(target, self.mesh))
@@ -68,19 +68,42 @@ class _Planner:
             return 1.0
         return np.count_nonzero(stage.op.weight) / max(1, stage.op.weight.size)
 
-    def _search(self, fill: float) -> Sizes:
-        limits = Limits(self.target, self.mesh, fill * self.mesh[0] * self.mesh[1], 1)
-        problem = Problem(
+    def _search(self, fill: float) -> tuple[int, Sizes]:
+        """The chunk and the sizes that run a sequence in the fewest cycles: as long as the context for throughput,
+        a single chunk for latency."""
+        longest = self.context or 255
+        given = (self.options.chunk,) if self.options.chunk else CHUNKS[self.options.objective]
+        best: tuple[tuple[float, float], int, Sizes] | None = None
+        failure: DoesNotFit | None = None
+        for chunk in sorted({min(chunk, longest) for chunk in given}):
+            problem = self._problem(fill, chunk)
+            try:
+                sizes = search(problem)
+            except DoesNotFit as error:
+                failure = failure or error
+                continue
+            if best is None or score(problem, sizes) < best[0]:
+                best = score(problem, sizes), chunk, sizes
+        if best is None:
+            assert failure is not None
+            raise failure
+        spread(self._problem(fill, best[1]), best[2])
+        return best[1:]
+
+    def _problem(self, fill: float, chunk: int) -> Problem:
+        """What the search works on for one chunk length."""
+        tokens = chunk if self.options.objective == "latency" else self.context or TOKENS
+        return Problem(
             self.stages,
             self.classes,
             {i: 1.0 if self.dense[i] else d for i, d in self.density.items()},
             self.dense,
             self.precision,
-            self.chunk,
-            self.context or self.chunk,
-            limits,
+            chunk,
+            self.context or chunk,
+            Limits(self.target, self.mesh, fill * self.mesh[0] * self.mesh[1], 1),
+            tokens,
         )
-        return search(problem, self.options.objective)
 
     def _own_mesh(self) -> tuple[int, int]:
         """A nearly square mesh for the chosen sizes when none was asked for."""

@@ -1,8 +1,9 @@
 """How many lanes, rows and finishers each stage gets: the search for region sizes.
 
 For a number of base lanes and a target period (cycles per chunk), every other size is the smallest that keeps its
-kernels within the period and within SRAM. The search takes the (lanes, period) whose total area fits the mesh and whose
-objective is least: the slowest kernel for `throughput`, the sum over the pipeline for `latency`.
+kernels within the period and within SRAM. The search takes the (lanes, period) whose total area fits the mesh and that
+runs a sequence in the fewest cycles: the first chunk through the whole pipeline, then a period for each further one.
+Stages that cost the same (the blocks of a GPT) are judged once.
 """
 
 from __future__ import annotations
@@ -11,10 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from tulle_ir import graph
-from tulle_ir.code import DType
-from tulle_ir.diagnostics import DoesNotFit
-from tulle_ir.target import Target
 
 from tulle_compiler.kernels.attention import Attention, attention_bytes, attention_slots, attention_wait
 from tulle_compiler.kernels.finish import finish_slots
@@ -24,6 +21,10 @@ from tulle_compiler.options import Precision
 from tulle_compiler.partition import contiguous
 from tulle_compiler.plan.lanes import LaneClasses, is_free
 from tulle_compiler.plan.lower import Stage
+from tulle_ir import graph
+from tulle_ir.code import DType
+from tulle_ir.diagnostics import DoesNotFit
+from tulle_ir.target import Target
 
 IMBALANCE = 1.15  # heaviest tile over the mean one, before the partition is known
 CODE_BYTES = 2048  # set aside for instructions and alignment
@@ -70,6 +71,28 @@ class Problem:
     chunk: int
     context: int
     limits: Limits
+    tokens: int  # length of the sequence whose cycles count
+
+    def alike(self) -> dict[int, int]:
+        """Stages that cost the same, by their first member, and how many they are."""
+        first: dict[tuple[object, ...], int] = {}
+        counts: dict[int, int] = {}
+        for i, stage in enumerate(self.stages):
+            key = (
+                stage.kind,
+                stage.width,
+                self.classes.width[self.classes.source[i]],
+                stage.activation,
+                stage.join,
+                stage.keep,
+                stage.norm.kind if stage.norm else "",
+                round(self.density.get(i, 0.0), 2),
+                self.dense.get(i),
+                is_last(self, i),
+            )
+            member = first.setdefault(key, i)
+            counts[member] = counts.get(member, 0) + 1
+        return counts
 
 
 def steps(limit: int) -> list[int]:
@@ -82,22 +105,23 @@ def steps(limit: int) -> list[int]:
     return sorted(s for s in sizes if 1 <= s <= limit)
 
 
-def search(problem: Problem, objective: str) -> Sizes:
+def search(problem: Problem) -> Sizes:
     """The best sizes, or DoesNotFit with the smallest demand met."""
+    alike = problem.alike()
     best: Sizes | None = None
     smallest: Sizes | None = None
     base = _base_class(problem)
     longest = max(problem.limits.mesh)
     for lanes in steps(min(problem.classes.width[base], longest)):
         for period in _periods():
-            sizes = _fit(problem, base, lanes, period)
+            sizes = _fit(problem, alike, base, lanes, period)
             if sizes is None:
                 break
             if smallest is None or sizes.area < smallest.area:
                 smallest = sizes
             if sizes.area > problem.limits.area:
                 break
-            if best is None or _score(sizes, objective) < _score(best, objective):
+            if best is None or score(problem, sizes) < score(problem, best):
                 best = sizes
     if best is not None:
         return best
@@ -115,8 +139,10 @@ def search(problem: Problem, objective: str) -> Sizes:
     )
 
 
-def _score(sizes: Sizes, objective: str) -> tuple[float, float]:
-    return (sizes.period, sizes.area) if objective == "throughput" else (sizes.latency, sizes.area)
+def score(problem: Problem, sizes: Sizes) -> tuple[float, float]:
+    """Cycles of the sequence, then PEs: less is better."""
+    chunks = -(-problem.tokens // problem.chunk)
+    return sizes.latency + (chunks - 1) * sizes.period, sizes.area
 
 
 def _periods() -> Iterable[float]:
@@ -134,7 +160,7 @@ def _base_class(problem: Problem) -> int:
     return int(counts.argmax())
 
 
-def _fit(problem: Problem, base: int, base_lanes: int, period: float) -> Sizes | None:
+def _fit(problem: Problem, alike: dict[int, int], base: int, base_lanes: int, period: float) -> Sizes | None:
     """Smallest sizes with every kernel within the period, or None."""
     classes, width = problem.classes, problem.classes.width
     lanes = [0] * len(width)
@@ -150,20 +176,20 @@ def _fit(problem: Problem, base: int, base_lanes: int, period: float) -> Sizes |
         for candidate in steps(min(value, max(problem.limits.mesh))):
             for c in members:
                 lanes[c] = candidate
-            if all(_linear_fits(problem, sizes, i, period) for i in _touching(problem, members)):
+            if all(_linear_fits(problem, sizes, i, period) for i in _touching(problem, alike, members)):
                 break
         else:
             return None
-    return sizes if _complete(problem, sizes, period) else None
+    return sizes if _complete(problem, alike, sizes, period) else None
 
 
-def _touching(problem: Problem, members: list[int]) -> list[int]:
+def _touching(problem: Problem, alike: dict[int, int], members: list[int]) -> list[int]:
     """Linear stages that read or make one of these classes and whose two sides are both known by now."""
     classes = problem.classes
     return [
         i
-        for i, stage in enumerate(problem.stages)
-        if stage.kind == "linear" and (classes.output[i] in members or classes.source[i] in members)
+        for i in alike
+        if problem.stages[i].kind == "linear" and (classes.output[i] in members or classes.source[i] in members)
     ]
 
 
@@ -193,7 +219,7 @@ def _finishers(problem: Problem, i: int, out: int, period: float) -> tuple[int, 
     """Fewest finishers per row that keep linear stage i within the period, and their slots; None if none do."""
     rows = -(-problem.classes.width[problem.classes.output[i]] // out)
     activation, precision = problem.stages[i].activation, problem.precision
-    result = DType.F32 if _is_last(problem, i) else precision.stream
+    result = DType.F32 if is_last(problem, i) else precision.stream
     for m in range(1, min(MAX_FINISHERS, rows) + 1):
         slots = max(
             finish_slots(rows, m, s, activation, precision, result, problem.limits.target, problem.chunk)
@@ -207,8 +233,13 @@ def _finishers(problem: Problem, i: int, out: int, period: float) -> tuple[int, 
 def _fit_attention(problem: Problem, sizes: Sizes, period: float) -> bool:
     """Columns and rows per head, hence the lanes of the classes around each attention."""
     target, longest = problem.limits.target, max(problem.limits.mesh)
+    known: dict[tuple[int, int, float], tuple[int, int]] = {}
     for i, stage in enumerate(problem.stages):
         if stage.kind != "attention" or not isinstance(stage.op, graph.Attention):
+            continue
+        key = (stage.op.heads, stage.op.head_dim, round(problem.density[stage.inputs[0][1].producer], 2))
+        if key in known:
+            _dictate(problem, sizes, i, known[key])
             continue
         into, out = problem.classes.source[i], problem.classes.output[i]
         for columns in (1, 3):
@@ -218,11 +249,21 @@ def _fit_attention(problem: Problem, sizes: Sizes, period: float) -> bool:
                 continue
             rows = _attention_rows(problem, stage.op, columns, period, target)
             if rows is not None:
-                sizes.attention[i] = (columns, rows)
+                known[key] = (columns, rows)
+                _dictate(problem, sizes, i, known[key])
                 break
         else:
             return False
     return True
+
+
+def _dictate(problem: Problem, sizes: Sizes, i: int, block: tuple[int, int]) -> None:
+    """Set the block of workers per head of attention stage i, and the lanes around it."""
+    op = problem.stages[i].op
+    assert isinstance(op, graph.Attention)
+    sizes.attention[i] = block
+    sizes.lanes[problem.classes.source[i]] = op.heads * block[0]
+    sizes.lanes[problem.classes.output[i]] = op.heads
 
 
 def _attention_rows(problem: Problem, op: graph.Attention, columns: int, period: float, target: Target) -> int | None:
@@ -237,10 +278,10 @@ def _attention_rows(problem: Problem, op: graph.Attention, columns: int, period:
     return None
 
 
-def _complete(problem: Problem, sizes: Sizes, period: float) -> bool:
+def _complete(problem: Problem, alike: dict[int, int], sizes: Sizes, period: float) -> bool:
     """Finishers, embedding groups, totals; False if a kernel exceeds the period, SRAM or the mesh."""
     long, short = max(problem.limits.mesh), min(problem.limits.mesh)
-    for i in range(len(problem.stages)):
+    for i, count in alike.items():
         cost = _stage(problem, sizes, i, period)
         if cost is None:
             return False
@@ -248,9 +289,17 @@ def _complete(problem: Problem, sizes: Sizes, period: float) -> bool:
         if slots > period or max(width, height) > long or min(width, height) > short:
             return False
         sizes.period = max(sizes.period, slots)
-        sizes.latency += slots + 6 * (width + height)
-        sizes.area += width * height
+        sizes.latency += count * (slots + 6 * (width + height))
+        sizes.area += count * width * height
     return True
+
+
+def spread(problem: Problem, sizes: Sizes) -> None:
+    """Give every stage the finishers and embedding groups that fit it, the search having looked at one of each kind."""
+    for i in range(len(problem.stages)):
+        period = sizes.period * 1.02
+        while _stage(problem, sizes, i, period) is None:
+            period *= 1.1
 
 
 def _stage(problem: Problem, sizes: Sizes, i: int, period: float) -> tuple[float, int, int] | None:
@@ -294,7 +343,7 @@ def _stage(problem: Problem, sizes: Sizes, i: int, period: float) -> tuple[float
             return 1.0, out, 1  # bound by the host links, whatever the sizes
 
 
-def _is_last(problem: Problem, i: int) -> bool:
+def is_last(problem: Problem, i: int) -> bool:
     """Whether stage i feeds the gather."""
     gather = problem.stages[-1]
     return gather.inputs[0][1].producer == i
