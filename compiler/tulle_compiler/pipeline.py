@@ -29,7 +29,7 @@ from tulle_ir.program import Program
 from tulle_ir.report import Report
 from tulle_ir.routed import Routed
 from tulle_ir.target import Target, load_target
-from tulle_ir.text import print_stage
+from tulle_ir.text import print_stages
 from tulle_ir.verify_program import require_valid
 
 __all__ = ["CompileOptions", "Compiled", "compile_graph", "compile_model"]
@@ -56,9 +56,8 @@ class Compiled:
 
     @property
     def artifact(self) -> Artifact:
-        """What `tulle compile` writes. The graph's text is left to `--level graph`: weights make it large."""
-        texts = {level: print_stage(stage) for level, stage in self.stages.items()}
-        return Artifact(self.manifest, texts, self.program)
+        """What `tulle compile` writes. Weights are there once, as the program's; other stages name theirs by digest."""
+        return Artifact(self.manifest, print_stages(self.stages), self.program)
 
 
 def compile_model(path: Path, options: CompileOptions, on_pass: OnPass | None = None) -> Compiled:

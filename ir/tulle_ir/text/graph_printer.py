@@ -65,7 +65,9 @@ def _operator(op: Op, arrays: Arrays) -> str:
     """The operator with its operands, without name and origin."""
     match op:
         case Embed():
-            return f"embed {queue(op.ids)}" + _array("table", op.table, arrays) + _array("positions", op.positions, arrays)
+            return (
+                f"embed {queue(op.ids)}" + _array("table", op.table, arrays) + _array("positions", op.positions, arrays)
+            )
         case Linear():
             tied = " tied" if op.tied else ""
             return f"linear {queue(op.x)}{tied}" + _array("weight", op.weight, arrays) + _array("bias", op.bias, arrays)
