@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tulle.cli.blame import blame
 from tulle_compiler.check import F32_TOLERANCE, compare, run_onnxruntime
 from tulle_compiler.frontend import import_onnx
 from tulle_compiler.prune import parse_prune, prune
@@ -25,7 +26,7 @@ class Oracle:
     path: Path
     original: Graph
     graph: Graph
-    half: bool
+    options: Mapping[str, Any]
 
     def exact(self, feed: np.ndarray) -> np.ndarray:
         """The output in float32: onnxruntime's; of a pruned model the Graph's, after the unpruned Graph was held
@@ -45,7 +46,11 @@ class Oracle:
 
     def rounded(self, feed: np.ndarray) -> np.ndarray | None:
         """The Graph's output with the roundings of an f16 program; None for f32."""
-        return run_graph(self.graph, feed, "f16") if self.half else None
+        return run_graph(self.graph, feed, "f16") if self.options.get("dtype") == "f16" else None
+
+    def blame(self, feed: np.ndarray, engine: str) -> str:
+        """A sentence that names the first kernel that differs."""
+        return blame(self.graph, feed, self.options, engine)
 
 
 def open_oracle(path: Path, manifest: Mapping[str, Any]) -> Oracle:
@@ -61,4 +66,4 @@ def open_oracle(path: Path, manifest: Mapping[str, Any]) -> Oracle:
     graph = original
     if options.get("prune"):
         graph, _ = prune(original, parse_prune(options["prune"]), manifest["seed"])
-    return Oracle(path, original, graph, options.get("dtype") == "f16")
+    return Oracle(path, original, graph, options)

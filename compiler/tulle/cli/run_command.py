@@ -28,7 +28,7 @@ def run(arguments: Namespace) -> None:
     if arguments.outputs:
         write_npz(arguments.outputs, outputs)
         log(f"wrote {arguments.outputs}")
-    comparison = verify(oracle, feeds, outputs) if oracle else None
+    comparison = verify(oracle, feeds, outputs, arguments.engine) if oracle else None
     assert session.report is not None
     _show(arguments, session.report.to_json(), _prediction(arguments, session, outputs), comparison)
 

@@ -55,8 +55,10 @@ def oracle_for(model: Path, manifest: Mapping[str, Any]) -> Oracle:
     return open_oracle(model, manifest)
 
 
-def verify(oracle: Oracle, feeds: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> Comparison:
-    """Compare the output of a run with onnxruntime's. Raises Mismatch."""
+def verify(
+    oracle: Oracle, feeds: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray], engine: str
+) -> Comparison:
+    """Compare the output of a run with onnxruntime's. Raises Mismatch, naming the first kernel that differs."""
     (feed,), ((name, found),) = feeds.values(), outputs.items()
     exact, rounded = oracle.exact(feed), oracle.rounded(feed)
     if found.ndim > 1 and found.shape[-2] == 1:  # the model was compiled for its last logits only
@@ -64,7 +66,8 @@ def verify(oracle: Oracle, feeds: Mapping[str, np.ndarray], outputs: Mapping[str
         rounded = None if rounded is None else rounded[..., -1:, :]
     comparison = compare(name, found, exact, rounded)
     if not comparison.holds:
-        raise Mismatch(str(comparison), where=str(oracle.path), remedy="this is a bug of Tulle: please report it")
+        what = f"{comparison}\n{oracle.blame(feed, engine)}"
+        raise Mismatch(what, where=str(oracle.path), remedy="this is a bug of Tulle: please report it")
     return comparison
 
 
