@@ -435,6 +435,8 @@ class _Pe:
         if m.chance(0.3):
             terms.append((Reg(m.pick(("k0", "k1", "k2", "l0"))), m.pick((1, 2))))
         if m.chance(0.01):
+            if write:
+                return Mem(name, Offset(3000), (s0, s1))
             terms.append((Reg("r0"), 40))
         return Mem(name, Offset(m.number(0, 4), tuple(terms)), (s0, s1))
 

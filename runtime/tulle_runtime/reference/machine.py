@@ -90,9 +90,8 @@ class _Builder:
         routers: dict[tuple[int, int], Router] = {}
         for key in sorted(self.routes):
             x, y, color = key
-            entry = Entry(color, self.inboxes[key])
-            entry.outlets = [(port, self._outlet(key, port)) for port in Port if port in self.routes[key].sinks]
-            routers.setdefault((x, y), Router(x, y)).entries.append(entry)
+            outlets = [(port, self._outlet(key, port)) for port in Port if port in self.routes[key].sinks]
+            routers.setdefault((x, y), Router(x, y)).entries.append(Entry(color, self.inboxes[key], outlets))
         return list(routers.values())
 
     def _outlet(self, key: Key, port: Port) -> Outlet:

@@ -19,16 +19,12 @@ class Outlet(Protocol):
 class Entry:
     """A route entry with the channel it reads and the outlets it fills."""
 
-    def __init__(self, color: int, inbox: Channel) -> None:
+    def __init__(self, color: int, inbox: Channel, outlets: list[tuple[Port, Outlet]]) -> None:
         self.color = color
         self.inbox = inbox
-        self.outlets: list[tuple[Port, Outlet]] = []
+        self.outlets = outlets
+        self.links = sum(port is not Port.RAMP for port, _ in outlets)
         self.last_advance = -1
-
-    @property
-    def links(self) -> int:
-        """Outputs that are links (not the ramp)."""
-        return sum(port is not Port.RAMP for port, _ in self.outlets)
 
     def advance(self, cycle: int) -> None:
         """Move the head wavelet to all outlets."""

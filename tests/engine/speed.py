@@ -1,0 +1,132 @@
+"""How fast the fast engine is: `python tests/engine/speed.py [chains|wires|idle|large|axpy ...]`.
+
+chains: every row of a mesh adds partial sums from west to east, three crossings per PE and wavelet.
+wires: every row only passes wavelets on. idle: one busy row of a large mesh. axpy: long AXPYs, idle cycles in between.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+
+import numpy as np
+
+from tulle_ir.code import Await, Axpy, DType, Fabric, Launch, Loop, Mem, Number, Offset, Reg, Vector, VectorOp
+from tulle_ir.program import (
+    Affine,
+    Buffer,
+    Bundle,
+    Grid,
+    Leg,
+    Port,
+    Program,
+    ProgramClass,
+    Queue,
+    Register,
+    Route,
+    Table,
+    Task,
+    Trigger,
+)
+from tulle_ir.target import load_target
+from tulle_runtime.fast import run_fast
+
+X = (Buffer("x", DType.F32, 1, 0),)
+HERE = Mem("x", strides=(0, 0))
+
+
+def chains(width: int, height: int, n: int, rows: int | None = None) -> Program:
+    """Chains of adds along the first `rows` rows; an even width."""
+    rows = rows or height
+    odd = Affine(1, per_i=2)
+    routes = (
+        Route("even", (Bundle(0, (width // 2, rows), Affine(0, per_i=2), Affine(0, per_j=1), Port.RAMP, (Leg(Port.EAST, odd),), Port.RAMP),)),
+        Route("odd", (Bundle(1, (width // 2 - 1, rows), odd, Affine(0, per_j=1), Port.RAMP, (Leg(Port.EAST, Affine(2, per_i=2)),), Port.RAMP),)),
+    )  # fmt: skip
+
+    def cls(name: str, grid: Grid, into: int | None, out: int | None) -> ProgramClass:
+        queues = []
+        if into is not None:
+            queues.append(Queue("i", True, 0, into, DType.F32))
+        if out is not None:
+            queues.append(Queue("o", False, 2, out, DType.F32))
+        source = Fabric("i") if into is not None else Number(1.0)
+        sink = Fabric("o") if out is not None else HERE
+        code = Vector(VectorOp.ADD, sink, source, HERE, 1, n, Launch(0))
+        return ProgramClass(name, grid, 64, X, (), (), tuple(queues), (Task("go", Trigger.START, (code, Await(0))),))
+
+    classes = [
+        cls("first", Grid(0, 0, 1, rows), None, 0),
+        cls("odd", Grid(1, 0, width // 2 - 1, rows, 2), 0, 1),
+        cls("even", Grid(2, 0, width // 2 - 1, rows, 2), 1, 0),
+        cls("last", Grid(width - 1, 0, 1, rows), 0, None),
+    ]
+    if rows < height:
+        classes.append(ProgramClass("rest", Grid(0, rows, width, height - rows), 64, X))
+    return Program("generic", (width, height), routes=routes, classes=tuple(classes))
+
+
+def wires(width: int, height: int, n: int) -> Program:
+    """Every row sends n wavelets from its first PE to its last."""
+    path = Bundle(0, (1, height), Affine(0), Affine(0, per_j=1), Port.RAMP, (Leg(Port.EAST, Affine(width - 1)),), Port.RAMP)
+    send = Vector(VectorOp.MOV, Fabric("o"), HERE, None, 1, n, Launch(0))
+    take = Vector(VectorOp.MOV, HERE, Fabric("i"), None, 1, n, Launch(0))
+    out, into = Queue("o", False, 2, 0, DType.F32), Queue("i", True, 0, 0, DType.F32)
+    classes = (
+        ProgramClass("first", Grid(0, 0, 1, height), 64, X, (), (), (out,), (Task("go", Trigger.START, (send,)),)),
+        ProgramClass("last", Grid(width - 1, 0, 1, height), 64, X, (), (), (into,), (Task("go", Trigger.START, (take,)),)),
+    )
+    return Program("generic", (width, height), routes=(Route("r", (path,)),), classes=classes)
+
+
+def axpys(width: int, height: int, n: int, times: int) -> Program:
+    """Every PE runs `times` columns of 8 AXPYs of n elements."""
+    columns, entries = 1, 8
+    size = max(n, 1)
+    pes = width * height
+    buffers = (Buffer("x", DType.F16, 2 * size, 0), Buffer("y", DType.F32, 2 * size, 8192))
+    table = Table("w", DType.F16, columns, entries, 40000, 40016, 40064, "w")
+    tensors = {
+        "w.ptr": np.tile(np.array([0, entries], np.uint16), (pes, 1)),
+        "w.start": np.arange(pes + 1, dtype=np.int64) * entries,
+        "w.row": np.zeros(pes * entries, np.uint16),
+        "w.value": np.ones(pes * entries, np.float16),
+    }
+    code = Loop(Reg("k"), times, (Axpy(Mem("y", Offset(), (0, 1)), "w", 0, Mem("x"), n),))
+    cls = ProgramClass(
+        "all", Grid(0, 0, width, height), 40128, buffers, (table,), (Register("k"),), (), (Task("go", Trigger.START, (code,)),)
+    )
+    return Program("generic", (width, height), classes=(cls,), tensors=tensors)
+
+
+def measure(name: str, program: Program) -> None:
+    """Runs a program and prints seconds and rates."""
+    start = time.perf_counter()
+    ticks: list[float] = []
+    result = run_fast(program, load_target("generic"), [], progress=lambda *_: ticks.append(time.perf_counter()))
+    end = time.perf_counter()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    rate = result.crossings / (end - start) / 1e6
+    print(
+        f"{name:28} {result.status} {result.cycles:9} cycles {result.crossings:11} crossings {end - start:7.2f} s "
+        f"{rate:6.1f} M crossings/s {result.counts.macs.sum() / (end - start) / 1e6:8.0f} M macs/s {memory:5.1f} GB peak"
+    )
+
+
+BENCHES = {
+    "chains": lambda: measure("chains 64x64", chains(64, 64, 4000)),
+    "wires": lambda: measure("wires 64x64", wires(64, 64, 4000)),
+    "small": lambda: measure("chains 16x16", chains(16, 16, 40000)),
+    "idle": lambda: measure("one busy row of 512x512", chains(512, 512, 4000, rows=1)),
+    "large": lambda: measure("chains 750x994", chains(750, 994, 16)),
+    "axpy": lambda: (
+        measure("axpys of 16, 32x32", axpys(32, 32, 16, 500)),
+        measure("axpys of 256, 32x32", axpys(32, 32, 256, 500)),
+    ),
+}
+
+if __name__ == "__main__":
+    measure("warm up", chains(4, 2, 8))
+    for which in sys.argv[1:] or BENCHES:
+        BENCHES[which]()
