@@ -58,7 +58,7 @@ def test_the_artifact_runs_and_agrees_with_onnxruntime(
     out = tmp_path / "m.tulle"
     assert compile_(model, "-o", out, *SMALL, "--dtype", dtype, *pruning) == 0
     capsys.readouterr()
-    assert main(["run", str(out), "--verify", str(model), "--json"]) == 0
+    assert main(["run", str(out), "--verify", str(model), "--json", "--engine", "reference"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["verified"]["holds"]
     assert found["cycles"] >= found["bound_cycles"] >= found["ideal_cycles"]
@@ -81,7 +81,7 @@ def test_a_mismatch_is_told(
     out = tmp_path / "m.tulle"
     assert compile_(model, "-o", out, *SMALL) == 0
     monkeypatch.setattr("tulle.cli.oracle.run_onnxruntime", lambda _, feed: np.zeros((len(feed), 7), np.float32))
-    assert main(["run", str(out), "--verify", str(model)]) == 5
+    assert main(["run", str(out), "--verify", str(model), "--engine", "reference"]) == 5
     error = capsys.readouterr().err
     assert "output 'y' DIFFERS from onnxruntime" in error
     assert "no kernel differs when the model is compiled up to it alone" in error
@@ -111,3 +111,14 @@ def test_nothing_is_written_when_compiling_fails(model: Path, tmp_path: Path) ->
     out = tmp_path / "m.tulle"
     assert compile_(model, "-o", out, "--mesh", "2000x3") == 4
     assert not out.exists()
+
+
+def test_stopping_early_writes_the_text_of_that_stage(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.plan.tlir"
+    assert compile_(model, "-o", out, *SMALL, "--level", "plan") == 0
+    assert out.read_text().startswith("plan ")
+
+
+def test_a_pass_can_be_watched(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compile_(model, "-o", tmp_path / "m.tlir", *SMALL, "--level", "graph", "--print-ir-after", "import") == 0
+    assert capsys.readouterr().out.startswith("graph ")

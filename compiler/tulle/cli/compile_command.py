@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from tulle.cli.output import json_text, log, show, show_json, write_text
 from tulle.cli.table import Table, plain
-from tulle.cli.views.report import kernel_table, memory_table, summary_table
+from tulle.cli.views.report import report_parts
 from tulle_compiler.pipeline import Compiled, CompileOptions, compile_model
 from tulle_ir.artifact import write_artifact
 from tulle_ir.diagnostics import BadInput
@@ -35,8 +35,7 @@ def run(arguments: Namespace) -> None:
     if arguments.json:
         show_json(report)
         return
-    parts = [summary_table(report), memory_table(report)]
-    show(*parts, *([kernel_table(report)] if report["kernels"] else []))
+    show(*report_parts(report))
 
 
 @dataclass

@@ -11,7 +11,7 @@ from tulle.cli.output import json_text, log, progress, show, show_json, write_np
 from tulle.cli.sources import open_source
 from tulle.cli.table import Table
 from tulle.cli.verify import Comparison, oracle_for, verify
-from tulle.cli.views.report import kernel_table, memory_table, summary_table
+from tulle.cli.views.report import report_parts
 from tulle_ir.diagnostics import UsageError
 from tulle_runtime.session import Session
 
@@ -98,7 +98,4 @@ def _show(
     parts: list[Table | str] = []
     if prediction:
         parts.append(_prediction_table(prediction))
-    parts += [summary_table(report), memory_table(report)]
-    if report["kernels"]:
-        parts.append(kernel_table(report))
-    show(*parts, *([str(comparison)] if comparison else []))
+    show(*parts, *report_parts(report), *([str(comparison)] if comparison else []))

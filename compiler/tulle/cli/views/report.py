@@ -12,6 +12,16 @@ Report = Mapping[str, Any]
 SLOWEST = 12  # kernels shown
 
 
+def report_parts(report: Report) -> list[Table | str]:
+    """All of a report; memory and kernels where there are any (a compilation may stop before)."""
+    parts: list[Table | str] = [summary_table(report)]
+    if report["memory"]["limit_bytes"]:
+        parts.append(memory_table(report))
+    if report["kernels"]:
+        parts.append(kernel_table(report))
+    return parts
+
+
 def summary_table(report: Report) -> Table:
     """The figures of the whole, one per line."""
     width, height = report["mesh"]
@@ -22,7 +32,8 @@ def summary_table(report: Report) -> Table:
     rows += [(label, f"{report[key]:,}") for key, label in _CYCLES if report.get(key)]
     if report.get("time_us"):
         rows.append(("time", f"{report['time_us']:,.3f} us at the target's clock"))
-    rows.append(("PEs used", f"{use['pes_used']:,}"))
+    if use["pes_used"]:
+        rows.append(("PEs used", f"{use['pes_used']:,}"))
     if report.get("cycles"):
         rows.append(("datapath in use", f"{use['datapath']:.1%}, busiest PE {use['imbalance']:.2f} x the mean"))
     if report.get("axpy", {}).get("executed"):
