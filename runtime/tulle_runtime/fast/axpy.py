@@ -58,7 +58,11 @@ def axpy_cost(m, pb, row):
     width = np.int64(m.code[row + R_WIDTH])
     steps = (n + width - 1) // width
     cost = m.g[G_AXPY_ISSUE] + entries * (m.g[G_AXPY_ENTRY] + steps)
-    if n == 0 or entries == 0:
+    if entries == 0:
+        return cost, entries, 0
+    if m.code[row + B_ROW] + 2 * end > extent or m.code[row + B_VALUE] + size_of(m.code[row + B_TYPE]) * end > extent:
+        return cost, entries, 1  # a table that was overwritten
+    if n == 0:
         return cost, entries, 0
     x, y = address(m, pb, row, R_A), address(m, pb, row, R_D)
     x1, y1 = np.int64(m.code[row + R_A + O_S1]), np.int64(m.code[row + R_D + O_S1])
@@ -91,11 +95,15 @@ def axpy_effect(m, pb, row):
     x, y = sram + address(m, pb, row, R_A), sram + address(m, pb, row, R_D)
     x1, y1 = np.int64(m.code[row + R_A + O_S1]), np.int64(m.code[row + R_D + O_S1])
     stride = np.int64(m.code[row + R_D + O_S0])
+    low = sram - min((n - 1) * y1, 0)
+    high = sram + m.pe[pb + EXTENT] - size_of(kind_y) - max((n - 1) * y1, 0)
     straight = x1 == size_of(kind_x) and y1 == 4 and kind_y == F32
     for e in range(np.int64(m.half[ptr]), np.int64(m.half[ptr + 1])):
         stored = np.int64(m.half[rows + e])
         value = to_float(kind_v, load_bits(m, kind_v, values + e * size_of(kind_v)))
         at = y + (stored & _ROW) * stride
+        if at < low or at > high:
+            return  # the table was overwritten by the instruction itself
         fresh = stored & _SET != 0
         if straight and kind_x == F32:
             _axpy_f32(m.real, at >> 2, x >> 2, value, n, fresh)

@@ -8,11 +8,11 @@ from tulle_runtime.fast.channels import has_space, head_time, pop, push, wake
 from tulle_runtime.fast.jit import inlined, inner
 from tulle_runtime.fast.numbers import apply
 from tulle_runtime.fast.operands import (
-    address,
     immediate_bits,
     length,
     load_bits,
     result_bits,
+    short_address,
     size_of,
     store_bits,
     to_float,
@@ -73,9 +73,9 @@ def prepare(m, pb, tb, row, t):
         return False
     queues = pb + m.classes[m.pe[pb + CLASS] + C_QUEUES]
     m.pe[tb + T_ROW] = row
-    m.pe[tb + T_A] = address(m, pb, row, R_A)
-    m.pe[tb + T_B] = address(m, pb, row, R_B)
-    m.pe[tb + T_D] = address(m, pb, row, R_D)
+    m.pe[tb + T_A] = short_address(m, pb, row, R_A)
+    m.pe[tb + T_B] = short_address(m, pb, row, R_B)
+    m.pe[tb + T_D] = short_address(m, pb, row, R_D)
     m.pe[tb + T_I] = 0
     m.pe[tb + T_J] = 0
     m.pe[tb + T_N0] = n0

@@ -45,7 +45,14 @@ def address(m, pb, row, o):
         result += np.int64(m.pe[pb + m.code[row + o + O_REG1]]) * m.code[row + o + O_PER1]
     if m.code[row + o + O_REG2] >= 0:
         result += np.int64(m.pe[pb + m.code[row + o + O_REG2]]) * m.code[row + o + O_PER2]
-    return result if -FAR_OUT > result > FAR_OUT else np.int64(FAR_OUT)
+    return result
+
+
+@inner
+def short_address(m, pb, row, o):
+    """The same as an int32 word."""
+    result = address(m, pb, row, o)
+    return np.int32(result if -FAR_OUT > result > FAR_OUT else FAR_OUT)
 
 
 @inlined
