@@ -8,13 +8,13 @@ a tensor with two consumers leaves its kernel through two terminals.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from tulle_ir.code import DType
 from tulle_ir.program import Affine, Bundle, Leg, Port
-
+from tulle_ir.tensors import same_tensors
 
 ORIGIN = Affine(0)
 
@@ -96,6 +96,10 @@ class Kernel:
     params: Mapping[str, int | float | str] = field(default_factory=dict)
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    def __eq__(self, other: object) -> bool:
+        """Equal fields, and tensors of equal names, types, shapes and bits."""
+        return isinstance(other, Kernel) and same_fields(self, other)
+
     @property
     def internal_colors(self) -> int:
         """Number of local colors."""
@@ -143,3 +147,13 @@ class Plan:
     host: tuple[HostNet, ...]
     options: Mapping[str, int | float | str] = field(default_factory=dict)
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal fields, and tensors of equal names, types, shapes and bits."""
+        return isinstance(other, Plan) and same_fields(self, other)
+
+
+def same_fields(a: Kernel | Plan, b: Kernel | Plan) -> bool:
+    """Equality by fields, `tensors` by their bits."""
+    names = (f.name for f in fields(a) if f.name != "tensors")
+    return all(getattr(a, name) == getattr(b, name) for name in names) and same_tensors(a.tensors, b.tensors)

@@ -1,6 +1,6 @@
 """The text form of the stages (`*.tlir`): one grammar, a canonical printer, a parser. By example: docs/text.md."""
 
-from tulle_ir.text.parse import parse_program, parse_with_places
+from tulle_ir.text.parse import parse_program, parse_stage, parse_stage_with_places, parse_with_places
 from tulle_ir.text.places import Places
 from tulle_ir.text.program_printer import print_program
 from tulle_ir.text.stage import Stage, print_stage, print_stage_with_tensors, print_stages
@@ -10,6 +10,8 @@ __all__ = [
     "Places",
     "Stage",
     "parse_program",
+    "parse_stage",
+    "parse_stage_with_places",
     "parse_with_places",
     "print_program",
     "print_stage",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lark import Token, v_args
 
 from tulle_ir.program import Affine, Bundle, HostPort, HostStream, Leg, Port, Route, StreamFormat
@@ -36,29 +38,28 @@ class FabricReader(ClassReader):
     def route(self, keyword: Token, name: Token, *bundles: Bundle) -> Route:
         return self.put(keyword, Route(str(name), bundles))
 
-    def bundle(
+    def bundle(self, keyword: Token, color: int, path: Bundle) -> Bundle:
+        return self.put(keyword, replace(path, color=color))
+
+    def path(
         self,
-        keyword: Token,
-        color: int,
         lanes: tuple[int, int] | None,
         source: Token,
         start: tuple[Affine, Affine],
         ramp: Token | None,
-        *path: Leg | Token | None,
+        *way: Leg | Token | None,
     ) -> Bundle:
-        *legs, end = path
-        return self.put(
-            keyword,
-            Bundle(
-                color=color,
-                lanes=lanes or (1, 1),
-                x=start[0],
-                y=start[1],
-                source=Port(source),
-                legs=tuple(leg for leg in legs if isinstance(leg, Leg)),
-                end=Port(end) if isinstance(end, Token) else None,
-                start_ramp=ramp is not None,
-            ),
+        """A bundle of color 0."""
+        *legs, end = way
+        return Bundle(
+            color=0,
+            lanes=lanes or (1, 1),
+            x=start[0],
+            y=start[1],
+            source=Port(source),
+            legs=tuple(leg for leg in legs if isinstance(leg, Leg)),
+            end=Port(end) if isinstance(end, Token) else None,
+            start_ramp=ramp is not None,
         )
 
     def leg(self, side: Token, terms: tuple[Term, ...], ramp: Token | None) -> Leg:

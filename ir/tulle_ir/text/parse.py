@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -12,15 +13,17 @@ from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedT
 
 from tulle_ir.program import Program
 from tulle_ir.text.places import Places, TextError
-from tulle_ir.text.program_reader import ProgramReader
+from tulle_ir.text.stage import Stage
+from tulle_ir.text.stage_reader import StageReader
 
-_STARTS = ["program"]
+_GRAMMARS = {"program": ("tlir.lark",), "stage": ("tlir.lark", "stages.lark")}  # by start rule
+_PROGRAM = re.compile(r"(\s|//[^\n]*\n)*program\b")
 _PLAIN_WORDS = {
     "NAME": "a name",
     "STRING": "text in quotes",
     "INT": "an integer",
     "FLOAT": "a number",
-    "QUEUE": "a queue (%name)",
+    "QUEUE": "a queue or tensor (%name)",
     "SIZE": "a size (4x3)",
     "DTYPE": "a type (f16, f32, i32, u16)",
     "SIDE": "a side (north, east, south, west)",
@@ -30,6 +33,8 @@ _PLAIN_WORDS = {
     "FORMAT": "a format (raw, chunks, ids)",
     "CATEGORY": "a category (weights, activations, cache, code)",
     "VERB": "activate, block or unblock",
+    "MIRROR_X": "'mirror x'",
+    "MIRROR_Y": "'mirror y'",
 }
 _STARTS_INSTRUCTION = """
     ASYNC AWAIT AXPY IF LOAD LOOP MAX MIN NAME POP PUSH STOP STORE STRING VECTOR_OP VERB WHILE
@@ -48,12 +53,30 @@ def parse_with_places(
     text: str, tensors: Mapping[str, np.ndarray] | None = None, file: str = "<text>"
 ) -> tuple[Program, Places]:
     """Like `parse_program`, with the place of every declaration and instruction."""
-    parser, reader = _parser()
+    program, places = _parse(text, tensors, file, "program")
+    assert isinstance(program, Program)
+    return program, places
+
+
+def parse_stage(text: str, tensors: Mapping[str, np.ndarray] | None = None, file: str = "<text>") -> Stage:
+    """The stage of a text, whichever it is; `tensors` are those beside it. Raises BadInput with file:line:col."""
+    return parse_stage_with_places(text, tensors, file)[0]
+
+
+def parse_stage_with_places(
+    text: str, tensors: Mapping[str, np.ndarray] | None = None, file: str = "<text>"
+) -> tuple[Stage, Places]:
+    """Like `parse_stage`, with the place of every declaration."""
+    return _parse(text, tensors, file, "program" if _PROGRAM.match(text) else "stage")
+
+
+def _parse(text: str, tensors: Mapping[str, np.ndarray] | None, file: str, start: str) -> tuple[Stage, Places]:
+    parser, reader = _parser(start)
     with _lock:
         reader.places, reader.beside = Places(file), tensors or {}
         places = reader.places
         try:
-            return parser.parse(text, start="program"), places  # pyright: ignore[reportReturnType]
+            return parser.parse(text, start=start), places  # pyright: ignore[reportReturnType]
         except TextError as error:
             raise error.as_bad_input(file) from None
         except UnexpectedInput as error:
@@ -63,15 +86,16 @@ def parse_with_places(
 
 
 def language() -> Lark:
-    """The parser itself, for tools that ask what the grammar knows."""
-    return _parser()[0]
+    """The parser of programs itself, for tools that ask what the grammar knows."""
+    return _parser("program")[0]
 
 
 @cache
-def _parser() -> tuple[Lark, ProgramReader]:
-    grammar = files("tulle_ir").joinpath("text", "tlir.lark").read_text(encoding="utf-8")
-    reader = ProgramReader()
-    return Lark(grammar, parser="lalr", start=_STARTS, transformer=reader, propagate_positions=False), reader
+def _parser(start: str) -> tuple[Lark, StageReader]:
+    folder = files("tulle_ir").joinpath("text")
+    grammar = "\n".join(folder.joinpath(part).read_text(encoding="utf-8") for part in _GRAMMARS[start])
+    reader = StageReader()
+    return Lark(grammar, parser="lalr", start=start, transformer=reader, propagate_positions=False), reader
 
 
 def _explain(error: UnexpectedInput, parser: Lark, text: str) -> TextError:

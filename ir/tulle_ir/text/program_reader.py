@@ -9,11 +9,12 @@ import numpy as np
 from lark import Token, v_args
 
 from tulle_ir.program import HostStream, Program, ProgramClass, Protocol, Route, Symbol
-from tulle_ir.tensors import Layered, describe
+from tulle_ir.tensors import Layered
+from tulle_ir.text.array_reader import ArrayReader, check_stored
 from tulle_ir.text.class_reader import all_of
-from tulle_ir.text.fabric_reader import FabricReader, size_of
+from tulle_ir.text.fabric_reader import size_of
 from tulle_ir.text.reader import error
-from tulle_ir.text.tensor_text import array_of, dtype_name, numpy_dtype
+from tulle_ir.text.tensor_text import array_of, numpy_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,8 @@ class Declared:
     values: np.ndarray | None
 
 
-class ProgramReader(FabricReader):
-    """Methods are named after the grammar's rules. `beside` holds the tensors beside the text."""
-
-    beside: Mapping[str, np.ndarray] = {}
+class ProgramReader(ArrayReader):
+    """Methods are named after the grammar's rules."""
 
     def program(self, keyword: Token, name: Token, target: Token, mesh: Token, *items: object) -> Program:
         protocols = all_of(Protocol, items)
@@ -66,17 +65,8 @@ class ProgramReader(FabricReader):
         except (ValueError, TypeError, OverflowError) as reason:
             raise error(f"tensor '{name}': {reason}", keyword) from None
         if array is None:
-            self._check_stored(name, kind, shape or ())
+            check_stored(self.beside, name, kind, shape or ())
         return Declared(str(name), array)
-
-    def _check_stored(self, name: Token, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-        if name not in self.beside:
-            remedy = "give its values here, or put it into the .safetensors file beside the text"
-            raise error(f"tensor '{name}' has no values", name, remedy)
-        stored = describe(self.beside, str(name))
-        if stored != (dtype, shape):
-            kind = f"{dtype_name(stored[0])}{list(stored[1])}"
-            raise error(f"tensor '{name}' is {kind} in the file beside the text", name)
 
     def _tensors(self, declared: tuple[Declared, ...]) -> Mapping[str, np.ndarray]:
         inline = {tensor.name: tensor.values for tensor in declared if tensor.values is not None}
