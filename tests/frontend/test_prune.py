@@ -78,7 +78,7 @@ def test_zeros_count_towards_the_target() -> None:
 @pytest.mark.parametrize("name", ["proj", "transformer.h.0.proj.weight"])
 def test_masks(tmp_path: Path, name: str) -> None:
     keep = np.eye(6, dtype=bool)
-    np.savez(tmp_path / "m.npz", **{name: keep})
+    np.savez(tmp_path / "m.npz", allow_pickle=False, **{name: keep})
     graph, report = prune(gpt(), MaskFile(tmp_path / "m.npz"))
     assert np.array_equal(weight(graph, "proj") != 0, keep)
     assert [m.nonzeros_after for m in report.matrices] == [108, 6]
@@ -93,7 +93,7 @@ def test_masks(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_bad_masks(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
-    np.savez(tmp_path / "m.npz", **arrays)
+    np.savez(tmp_path / "m.npz", allow_pickle=False, **arrays)
     with pytest.raises(BadInput, match=message):
         prune(gpt(), MaskFile(tmp_path / "m.npz"))
 

@@ -95,8 +95,13 @@ def _add_bias(binder: Binder, node: Node, x: Rows, vector: Const, shape: tuple[i
     assert isinstance(linear, Linear)
     bias = binder.weights.finite(vector.array, node)
     bias = bias if linear.bias is None else linear.bias + bias
-    made = replace(linear, bias=binder.weights.nonzero(bias), name=linear.name or vector.name)
+    made = replace(linear, bias=binder.weights.nonzero(bias), name=_better_name(linear.name, vector.name))
     return binder.rows_value(binder.emit(made, base.width, base.last), shape)
+
+
+def _better_name(weight: str, bias: str) -> str:
+    """The one that looks like a module's parameter; exporters rename weights they transpose."""
+    return bias if "." in bias and not weight.endswith(".weight") else weight
 
 
 def _add_positions(binder: Binder, node: Node, x: Rows, const: Const, shape: tuple[int, ...]) -> Rows:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tulle_compiler.frontend import arithmetic, movement, products, scores
+from tulle_compiler.frontend import arithmetic, merge, movement, products, scores
 from tulle_compiler.frontend.binder import INPUT, Binder
 from tulle_compiler.frontend.constants import Const, Folded, Folder, check_known
 from tulle_compiler.frontend.expressions import Base
@@ -21,6 +21,7 @@ from tulle_ir.diagnostics import BadInput
 
 HANDLERS: dict[str, Handler] = {
     **movement.HANDLERS,
+    **merge.HANDLERS,
     **arithmetic.HANDLERS,
     **products.HANDLERS,
     **scores.HANDLERS,
@@ -50,7 +51,7 @@ class _Environment:
         """Whether the value does not depend on the contents of the input."""
         if name in self._model.static or name in self._pending:
             return True
-        return isinstance(self._values[name], Const)
+        return isinstance(self._values.get(name), Const)
 
     def postpone(self, node: Node) -> None:
         """Note how to make a known value."""
@@ -66,7 +67,7 @@ class _Environment:
 
     def shape_only(self, node: Node) -> bool:
         """Whether the node reads only the shape of its input, which is known without its value."""
-        return node.op in ("Shape", "Size") and node.inputs[0] not in self._pending
+        return node.op in ("Shape", "Size") and len(node.inputs) == 1 and node.inputs[0] not in self._pending
 
     def get(self, name: str) -> Value:
         """A value, folding what it needs first (with an explicit stack)."""
@@ -82,7 +83,11 @@ class _Environment:
             else:
                 self._fold(node)
                 stack.pop()
-        return self._model.static[name] if name in self._model.static else self._values[name]
+        if name in self._model.static:
+            return self._model.static[name]
+        if name not in self._values:
+            raise BadInput(f"the value {name!r} is a further result of its operator, which is not supported")
+        return self._values[name]
 
     def _has(self, name: str) -> bool:
         return name in self._model.static or name in self._values
@@ -141,5 +146,5 @@ def _run(binder: Binder, node: Node, inputs: list[Value]) -> list[Value]:
         raise node.fail(f"the operator {node.op!r} on activations is not supported")
     try:
         return list(handler(binder, node, inputs))
-    except (IndexError, AssertionError, TypeError) as error:
+    except (IndexError, AssertionError, TypeError, ValueError, KeyError) as error:
         raise node.fail("its inputs are missing or of the wrong kind") from error

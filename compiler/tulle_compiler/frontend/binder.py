@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tulle_compiler.frontend.constants import Const
+from tulle_compiler.frontend.constants import Const, array_key
 from tulle_compiler.frontend.expressions import Base, Expr, base_of
 from tulle_compiler.frontend.layout import Layout, contiguous, flat_atoms, merged, strided
 from tulle_compiler.frontend.nodes import Node
@@ -37,8 +37,8 @@ class Binder:
         return self._numbers
 
     def once(self, what: str, arrays: Sequence[np.ndarray | None], make: Callable[[], Any]) -> Any:
-        """`make()`, computed once for the same array objects: layers share their masks."""
-        key = (what, *(id(array) for array in arrays))
+        """`make()`, computed once for the same arrays: layers share their masks."""
+        key = (what, *(array_key(array) for array in arrays))
         if key not in self.memo:
             self.memo[key] = (arrays, make())  # kept, so that their ids stay theirs
         return self.memo[key][1]

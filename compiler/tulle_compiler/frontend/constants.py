@@ -102,10 +102,16 @@ def _attributes_key(node: Node) -> tuple[bytes, ...]:
     return tuple(sorted(a.SerializeToString(deterministic=True) for a in node.proto.attribute))
 
 
+def array_key(array: np.ndarray | None) -> Any:
+    """Small arrays by value, big ones by identity (whoever uses the key keeps the array)."""
+    if array is None or array.size > _SMALL:
+        return id(array)
+    return (array.dtype.str, array.shape, array.tobytes())
+
+
 def _input_key(value: Folded) -> Any:
     if isinstance(value, Const):
-        array = value.array
-        return (array.dtype.str, array.shape, array.tobytes()) if array.size <= _SMALL else id(array)
+        return array_key(value.array)
     return None if value is None else tuple(_input_key(item) for item in value)
 
 

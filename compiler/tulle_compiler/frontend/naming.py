@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 from tulle_ir.graph import Activation, Add, Attention, Embed, Linear, Norm, Op
+from tulle_ir.graph_check import op_inputs
 
 _SCOPE = re.compile(r"^/(.+)/[A-Z][A-Za-z]*(_\d+)?$")  # "/transformer/h.0/attn/c_attn/MatMul"
 _PARAMETER = re.compile(r"^([A-Za-z_][\w.]*)\.(weight|bias)$")  # "transformer.h.0.attn.c_attn.weight"
@@ -16,7 +18,8 @@ def readable_names(ops: Sequence[Op]) -> list[str]:
     """One unique name per operator."""
     names: list[str] = []
     used: set[str] = set()
-    parameters = [_from_parameter(op.name) for op in ops]
+    # a table that is tied to the head may carry the head's name
+    parameters = ["" if isinstance(op, Embed) else _from_parameter(op.name) for op in ops]
     for op, parameter, structural in zip(ops, parameters, _structural(ops), strict=True):
         shared = parameters.count(parameter) > 1
         name = _from_scope(op) or ("" if shared else parameter) or structural
@@ -52,27 +55,51 @@ def _unwrapped(path: str) -> str:
 
 
 def _structural(ops: Sequence[Op]) -> list[str]:
-    """Names by kind and layer; a layer begins at the last norm or linear group before each attention."""
-    layer = 0
-    names: list[str] = []
-    seen_attention = False
-    joins = 0
+    """Names by role and layer; a layer ends where the second sum after its attention does."""
+    readers: dict[str, list[Op]] = {}
     for op in ops:
-        match op:
-            case Attention():
-                layer, seen_attention, joins = layer + seen_attention, True, 0
-                names.append(f"h.{layer}.attn")
-            case Add():
-                joins += 1
-                names.append(f"h.{layer}.join")
-            case Embed():
-                names.append("embed")
-            case Norm():
-                names.append(f"h.{layer + (joins >= 2)}.norm")
-            case Activation():
-                names.append(f"h.{layer}.{op.kind}")
-            case Linear():
-                names.append(f"h.{layer + (joins >= 2)}.linear" if seen_attention or layer else "h.0.linear")
-    if ops and isinstance(ops[-1], Linear):
-        names[-1] = "head"
+        for tensor in dict.fromkeys(op_inputs(op)):
+            readers.setdefault(tensor, []).append(op)
+    makers = {op.output: op for op in ops}
+    total = sum(isinstance(op, Attention) for op in ops)
+    names: list[str] = []
+    layer = joins = 0
+    for op in ops:
+        role = "head" if op is ops[-1] and isinstance(op, Linear) else _role(op, readers.get(op.output, []), makers)
+        outside = role in ("embed", "head") or (layer >= total > 0)
+        names.append(f"{role}_f" if role == "norm" and outside else role if outside else f"h.{layer}.{role}")
+        joins += isinstance(op, Add)
+        if joins == 2:
+            layer, joins = layer + 1, 0
     return names
+
+
+def _role(op: Op, readers: Sequence[Op], makers: Mapping[str, Op]) -> str:
+    """What an operator does, from its neighbours."""
+    match op:
+        case Embed():
+            return "embed"
+        case Norm():
+            return "norm"
+        case Attention():
+            return "attn"
+        case Add():
+            return "join"
+        case Activation():
+            return op.kind
+        case Linear():
+            return _linear_role(op, readers, makers.get(op.x))
+        case _:
+            assert_never(op)
+
+
+def _linear_role(op: Linear, readers: Sequence[Op], source: Op | None) -> str:
+    for reader in readers:
+        if isinstance(reader, Attention):
+            views = (("q", reader.q), ("k", reader.k), ("v", reader.v))
+            return "".join(role for role, view in views if view.tensor == op.output)
+        if isinstance(reader, Activation):
+            return "up"
+    if isinstance(source, Attention):
+        return "proj"
+    return "down" if isinstance(source, Activation) else "linear"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -74,6 +75,7 @@ def prepare(file: ModelFile) -> Prepared:
     for node in live:
         if node.op == "Constant":
             static[node.outputs[0]] = _constant(node, file.external)
+    _share_masks(static)
     rest, alias = _without_identities([node for node in live if node.op != "Constant"])
     prepared = Prepared(rest, _static_nodes(rest, static), static, spec, output, alias.get(output, output))
     prepared.notes.extend(f"the input {name!r} is not used by the model" for name in unused)
@@ -113,6 +115,15 @@ def _constant(node: Node, external: ExternalData) -> Const:
             return Const(np.array(value, np.int64))
         case _:
             raise node.fail(f"a constant of the form {attribute.name!r} is not a number")
+
+
+def _share_masks(static: dict[str, Folded]) -> None:
+    """Let equal boolean and integer constants be one object: exporters store a mask per layer."""
+    seen: dict[tuple[str, tuple[int, ...], bytes], Const] = {}
+    for name, value in static.items():
+        if isinstance(value, Const) and value.array.dtype.kind in "biu" and value.array.size > 1:
+            digest = hashlib.sha256(np.ascontiguousarray(value.array)).digest()
+            static[name] = seen.setdefault((value.array.dtype.str, value.array.shape, digest), value)
 
 
 def _without_identities(nodes: list[Node]) -> tuple[list[Node], dict[str, str]]:

@@ -97,7 +97,10 @@ def _norm_of_kind(expr: Expr, kind: NormKind, rows: Probe, beta: np.ndarray) -> 
     with np.errstate(all="ignore"):
         gain = _gain(expr, kind, rows * 1e4, beta)
         gamma = _snapped_vector(np.median(gain, axis=0), vectors)
-        ratio = np.median(_gain(expr, kind, rows * 1e-4, beta) / gamma, axis=1)  # sqrt(v / (v + eps))
+        if not gamma.any():
+            return None
+        alive = gamma != 0
+        ratio = np.median((_gain(expr, kind, rows * 1e-4, beta) / gamma)[:, alive], axis=1)  # sqrt(v / (v + eps))
         variance = _variance(kind, rows * 1e-4)
         eps = _snapped_scalar(float(np.median(variance / ratio**2 - variance)), scalars)
     if not np.all(np.isfinite(gamma)) or not np.isfinite(eps) or eps <= 0:
