@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -65,6 +65,17 @@ class CostModel:
         lengths = [r.length for r in reaches]
         unroutable = sum(r.path is None for r in reaches)
         return self._sum(lengths, self._shared(reaches), places, unroutable)
+
+    def around(self, kernels: Collection[int], places: Sequence[Place3]) -> float:
+        """The traffic of the nets that touch some kernels."""
+        total = sum(
+            s.weight * self.wires.hops(s, places[s.source], places[s.sink])
+            for s in self.wires.shapes
+            if s.source in kernels or s.sink in kernels
+        )
+        return total + sum(
+            self.host.nearest(n, places[k]) for k in sorted(kernels) for n in self.host.by_kernel.get(k, ())
+        )
 
     def by_distance(self, places: Sequence[Place3]) -> PlacementCost:
         """The cost if every lane could run straight from middle to middle: a lower bound, without sharing."""

@@ -48,11 +48,14 @@ def build(
     return states[0].placed
 
 
-def remaining(spots: Spots, places: Mapping[int, Place3], mesh: tuple[int, int]) -> Partial:
-    """The partial placement of the kernels in `places`."""
-    space = Space.empty(mesh)
+def remaining(spots: Spots, places: Mapping[int, Place3], window: tuple[int, int, int, int]) -> Partial:
+    """The partial placement of the kernels in `places`, with the room left inside a window (x0, y0, x1, y1)."""
+    x0, y0, x1, y1 = window
+    space = Space(np.array([window], dtype=np.int64))
     for k in sorted(places):
-        space = space.without(frame_of(spots.plan.kernels[k], places[k]).region)
+        x, y, w, h = frame_of(spots.plan.kernels[k], places[k]).region
+        if x < x1 and x0 < x + w and y < y1 and y0 < y + h:
+            space = space.without((x, y, w, h))
     return Partial(0.0, dict(places), space)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -58,7 +59,7 @@ class Spots:
             spots[:, 0] *= 1 + pull.noise * rng.random(len(spots))
         best = spots[np.argsort(spots[:, 0], kind="stable")[: 4 * LOOKED_AT]].tolist()
         different = {(int(o), int(x), int(y)): bound for bound, o, x, y in reversed(best)}
-        return self._exact(k, nets, placed, list(different.items())[::-1][:LOOKED_AT], pull, count)
+        return self._exact(k, nets, placed, list(different.items())[::-1], pull, count)
 
     def _exact(
         self, k: int, nets: list[NetShape], placed: Mapping[int, Place3], spots: list[tuple[Place3, float]], pull: Pull, count: int
@@ -66,8 +67,9 @@ class Spots:
         """Find the paths of the most promising spots; stop when the bound of the rest is worse than enough of them."""
         found: list[Spot] = []
         worst = float("inf")
-        for place, bound in spots:
-            if bound >= worst:
+        lost = self._weight[k] * sum(self.plan.mesh)  # the least that a net without a path costs
+        for looked, (place, bound) in enumerate(spots):
+            if bound >= worst or (looked >= LOOKED_AT and len(found) >= count and found[0].wires < lost):
                 break
             _, x, y = place
             wires = 0.0
@@ -77,10 +79,10 @@ class Spots:
             wires += sum(self.host.nearest(n, place) for n in self.host.by_kernel.get(k, ()))
             _, _, w, h = frame_of(self.plan.kernels[k], place).region
             score = wires + self._weight[k] * (pull.x * (x + w) + pull.y * (y + h))
-            found.append(Spot(score, wires, place))
+            insort(found, Spot(score, wires, place))
             if len(found) >= count:
-                worst = sorted(s.score for s in found)[count - 1]
-        return sorted(found)[:count]
+                worst = found[count - 1].score
+        return found[:count]
 
     def _rough(
         self, k: int, o: int, nets: list[NetShape], placed: Mapping[int, Place3], space: Space, pull: Pull

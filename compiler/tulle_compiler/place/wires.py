@@ -28,8 +28,6 @@ from tulle_ir.plan import Kernel, Net, Plan, Terminal
 
 FAR = 1 << 20
 NOWHERE = Bounds((-FAR, FAR), (-FAR, FAR))
-DETOUR = 2  # a net without a (known) path costs this many times its distance
-DETOUR_LANES = 16  # and this much per lane
 
 Place3 = tuple[int, int, int]  # orientation index, x, y
 
@@ -45,7 +43,8 @@ class Reach(NamedTuple):
 class NetShape:
     """Both ends of a net between kernels in each orientation, relative to the kernels' origins; `doubled_*` are the sums
     of the first and last lane's coordinates: [8, 2] of the source, [8, entries, 2] of the approaches. `slack`: hops that
-    parallel lines must be apart because their pitches differ; `source_axis`, `sink_axis`: the axis of travel there, by
+    parallel lines must be apart because their pitches differ, `reach`: how long both
+    lines are together; `source_axis`, `sink_axis`: the axis of travel there, by
     orientation (0: x, 1: y; one lane: -1)."""
 
     net: int
@@ -59,6 +58,7 @@ class NetShape:
     doubled_source: np.ndarray
     doubled_sink: np.ndarray
     slack: int
+    reach: int
     source_axis: tuple[int, ...]
     sink_axis: tuple[int, ...]
 
@@ -68,7 +68,8 @@ class NetShape:
         step = np.abs(step)
         axis = self.source_axis[o]
         if self.slack and axis == self.sink_axis[p]:
-            step[..., axis] = np.maximum(step[..., axis], 2 * self.slack)
+            close = step[..., axis] < 2 * self.slack  # no room to turn twice: only round to the other side
+            step[..., 1 - axis] = np.where(close, np.maximum(step[..., 1 - axis], self.reach), step[..., 1 - axis])
         return step.sum(axis=-1).min(axis=-1)
 
 
@@ -84,6 +85,7 @@ class Wires:
         self.plan = plan
         width, height = plan.mesh
         self.bounds = Bounds((0, width - 1), (0, height - 1))
+        self._lost = 2 * (width + height)  # the first plus the last lane's extra hops if there is no (known) path
         self.shapes: list[NetShape] = []
         self._memory: dict[tuple[int, ...], Reach] = {}
         signatures: dict[tuple[object, ...], int] = {}
@@ -128,7 +130,7 @@ class Wires:
         if found.path is None and winding:
             found = self._winding(shape, start, approaches, source, sink)
         elif found.path is None:
-            found = Reach(DETOUR * least_length(start, approaches) + DETOUR_LANES * shape.lanes, None)
+            found = Reach(least_length(start, approaches) + self._lost, None)
         self._memory[key] = found
         return found
 
@@ -144,7 +146,7 @@ class Wires:
             groups = path_groups(self.plan, self.plan.nets[shape.net], frames, None, path)
             if not any(fault(group, self.plan.mesh) for group in groups):
                 return Reach(path.length, path)
-        return Reach(DETOUR * least_length(start, approaches) + DETOUR_LANES * shape.lanes, None)
+        return Reach(least_length(start, approaches) + self._lost, None)
 
     def hops(self, shape: NetShape, source: Place3, sink: Place3) -> float:
         """Mean hops of a lane, the one into the entry included; an estimate if it takes more than two corners."""
@@ -208,6 +210,7 @@ def _shape(plan: Plan, index: int, net: Net, signature: int) -> NetShape:
         np.array([[sum(s.at[0]), sum(s.at[1])] for s in starts]),
         np.array([[[sum(a.at[0]), sum(a.at[1])] for a in e] for e in ends]),
         0 if _extent(starts[0].at) == _extent(ends[0][0].at) else net.lanes - 1,
+        _extent(starts[0].at) + _extent(ends[0][0].at),
         tuple(AXIS[s.firsts[0]] if net.lanes > 1 else -1 for s in starts),
         tuple(AXIS[e[0].heading] for e in ends),
     )
