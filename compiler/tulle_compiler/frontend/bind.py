@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tulle_compiler.frontend import arithmetic, merge, movement, products, scores
+from tulle_compiler.frontend import arithmetic, merge, movement, products, scores, selection
 from tulle_compiler.frontend.binder import INPUT, Binder
 from tulle_compiler.frontend.constants import Const, Folded, Folder, check_known
 from tulle_compiler.frontend.expressions import Base
@@ -21,6 +21,7 @@ from tulle_ir.diagnostics import BadInput
 
 HANDLERS: dict[str, Handler] = {
     **movement.HANDLERS,
+    **selection.HANDLERS,
     **merge.HANDLERS,
     **arithmetic.HANDLERS,
     **products.HANDLERS,

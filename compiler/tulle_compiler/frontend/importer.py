@@ -8,8 +8,8 @@ from pathlib import Path
 from tulle_compiler.frontend.bind import Bound, bind
 from tulle_compiler.frontend.canonical import canonical_ops
 from tulle_compiler.frontend.load import ModelFile, load_model_file
+from tulle_compiler.frontend.masks import NotCausal
 from tulle_compiler.frontend.prepare import Prepared, prepare
-from tulle_compiler.frontend.scores import NotCausal
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.graph import Attention, Axis, Embed, Graph, GraphInput, GraphOutput, Linear, Op
 from tulle_ir.graph_check import check_graph

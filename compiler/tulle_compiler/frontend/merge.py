@@ -27,10 +27,10 @@ def concat(binder: Binder, node: Node, inputs: list[Value]) -> Sequence[Value]:
     if any((op.scale, op.head_dim) != (first.scale, first.head_dim) for op in attentions):
         raise node.fail("it concatenates attention heads of different sizes or scales")
     q, k, v = ([getattr(op, role) for op in attentions] for role in ("q", "k", "v"))
-    views = [_merged(binder, node, role, first.head_dim) for role in (q, k, v)]
-    count = len(attentions)
-    width = count * first.head_dim
-    base = binder.emit(Attention(*views, count, first.head_dim, first.scale, "", "", first.origin), width)
+    size, width = first.head_dim, len(attentions) * first.head_dim
+    views = (_merged(binder, node, q, size), _merged(binder, node, k, size), _merged(binder, node, v, size))
+    made = Attention(*views, len(attentions), size, first.scale, "", origin=first.origin)
+    base = binder.emit(made, width)
     return [binder.rows_value(base, (*rows[0].shape[:-1], width))]
 
 

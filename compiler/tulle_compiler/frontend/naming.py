@@ -11,6 +11,7 @@ from tulle_ir.graph_check import op_inputs
 
 _SCOPE = re.compile(r"^/(.+)/[A-Z][A-Za-z]*(_\d+)?$")  # "/transformer/h.0/attn/c_attn/MatMul"
 _PARAMETER = re.compile(r"^([A-Za-z_][\w.]*)\.(weight|bias)$")  # "transformer.h.0.attn.c_attn.weight"
+_BLOCK = re.compile(r"\.\d+(\.mlp)?$")  # "blocks.0", "h.0.mlp"
 _WRAPPERS = ("m.", "model.", "module.", "transformer.", "_orig_mod.")
 
 
@@ -39,7 +40,11 @@ def _from_scope(op: Op) -> str:
         return ""
     parts = [part for part in found[1].split("/") if part]
     path = _unwrapped(".".join(parts))
-    return f"{path}.join" if isinstance(op, Add) else path
+    if isinstance(op, Add):
+        return f"{path}.join"
+    if isinstance(op, Activation) and _BLOCK.search(path):  # called in the block itself, not through a module
+        return f"{path}.{op.kind}"
+    return path
 
 
 def _from_parameter(name: str) -> str:

@@ -122,7 +122,7 @@ def _share_masks(static: dict[str, Folded]) -> None:
     seen: dict[tuple[str, tuple[int, ...], bytes], Const] = {}
     for name, value in static.items():
         if isinstance(value, Const) and value.array.dtype.kind in "biu" and value.array.size > 1:
-            digest = hashlib.sha256(np.ascontiguousarray(value.array)).digest()
+            digest = hashlib.sha256(np.ascontiguousarray(value.array).data).digest()
             static[name] = seen.setdefault((value.array.dtype.str, value.array.shape, digest), value)
 
 

@@ -10,9 +10,10 @@ from tulle_compiler.frontend import layout as layouts
 from tulle_compiler.frontend.binder import INPUT, Binder
 from tulle_compiler.frontend.constants import Const
 from tulle_compiler.frontend.expressions import Base
-from tulle_compiler.frontend.movement import Handler, gather_fixed
+from tulle_compiler.frontend.movement import Handler
 from tulle_compiler.frontend.nodes import Node
 from tulle_compiler.frontend.scores import scores_of, weighted_values
+from tulle_compiler.frontend.selection import gather_fixed
 from tulle_compiler.frontend.values import Ids, Rows, Value, Weights
 from tulle_ir.graph import Embed, Linear
 
