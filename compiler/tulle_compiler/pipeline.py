@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,8 +82,8 @@ def compile_graph(graph: Graph, options: CompileOptions, watch: _Watch | None = 
         program = watch("emit", lambda: Emit(target)(stages["routed"]))
         watch("verify", lambda: require_valid(program, target))
         stages["program"] = program
-    report = compile_report(stages, graph, target)
-    return Compiled(stages, report, manifest(graph, options, stages, report, pruned, asdict(options)))
+    report = compile_report(stages, graph, target, options)
+    return Compiled(stages, report, manifest(graph, options, stages, report, pruned))
 
 
 def _map(graph: Graph, options: CompileOptions, target: Target, watch: _Watch) -> dict[str, Any]:

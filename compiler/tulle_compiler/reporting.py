@@ -9,9 +9,11 @@ from importlib.metadata import version
 from typing import Any
 
 from tulle_compiler.accounting import account
+from tulle_compiler.options import CompileOptions
 from tulle_compiler.prune import PruneReport
 from tulle_ir.artifact import manifest_of
 from tulle_ir.graph import Graph
+from tulle_ir.graph_check import tensor_widths
 from tulle_ir.memory import memory_map, memory_of, pes_used
 from tulle_ir.placed import Placed
 from tulle_ir.plan import Plan
@@ -20,7 +22,7 @@ from tulle_ir.report import Accounting, Kernel, Memory, Report, Utilization
 from tulle_ir.target import Target
 
 
-def compile_report(stages: Mapping[str, Any], graph: Graph, target: Target) -> Report:
+def compile_report(stages: Mapping[str, Any], graph: Graph, target: Target, options: CompileOptions) -> Report:
     """The report of a compilation; cycles are predictions for one full chunk (see `prediction`)."""
     plan: Plan | None = stages.get("plan")
     placed: Placed | None = stages.get("placed")
@@ -29,21 +31,22 @@ def compile_report(stages: Mapping[str, Any], graph: Graph, target: Target) -> R
     if program is not None:
         held, mask = memory_map(program, target), pes_used(program)
         memory, used = memory_of(held, mask, target), int(mask.sum())
-    options = plan.options if plan else {}
+    facts = plan.options if plan else {}
+    counted = account(graph, options.context, ignore_sparsity=options.ignore_sparsity)
     predicted = prediction(plan)["latency_cycles"] if plan else None
     return Report(
         status="compiled",
         target=target.name,
         mesh=plan.mesh if plan else (target.width, target.height),
-        chunk=int(options.get("chunk", 0)),
-        context=int(options.get("context", 0)),
-        dtype=str(options.get("dtype", "")),
+        chunk=int(facts.get("chunk", 0)),
+        context=int(facts.get("context", 0)),
+        dtype=str(facts.get("dtype", "")),
         predicted_cycles=None if predicted is None else round(predicted),
         bound_cycles=round(max((k.cost.bound for k in plan.kernels), default=0)) if plan else 0,
         ideal_cycles=round(max((k.cost.ideal for k in plan.kernels), default=0)) if plan else 0,
         memory=memory,
         utilization=Utilization(pes_used=used),
-        accounting=Accounting(**vars_of(account(graph))),
+        accounting=Accounting(**asdict(counted)),
         kernels=tuple(_kernel(plan, placed, k) for k in range(len(plan.kernels))) if plan else (),
     )
 
@@ -72,16 +75,16 @@ def prediction(plan: Plan) -> dict[str, float]:
 
 def manifest(
     graph: Graph,
-    options: object,
+    options: CompileOptions,
     stages: Mapping[str, Any],
     report: Report,
     pruned: PruneReport | None,
-    given: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The artifact's manifest."""
     facts = report.to_json()
     if "plan" in stages:
         facts["prediction"] = prediction(stages["plan"])
+    given = asdict(options)
     more: dict[str, Any] = {"report": facts}
     tokenizer = graph.metadata.get("tulle.tokenizer")
     if tokenizer:
@@ -90,7 +93,7 @@ def manifest(
         tool=version("tulle"),
         target=str(given["target"]),
         options={key: list(value) if isinstance(value, tuple) else value for key, value in given.items()},
-        pruning=None if pruned is None else vars_of(pruned),
+        pruning=None if pruned is None else asdict(pruned),
         seed=int(given["seed"]),
         model_sha256=graph.source_sha256,
         io=signature(graph, bool(stages["plan"].options["last_only"]) if "plan" in stages else False),
@@ -101,7 +104,7 @@ def manifest(
 def signature(graph: Graph, last_only: bool) -> dict[str, Any]:
     """Names, types and shapes of the model's input and output, as its ONNX file has them."""
     source, result = graph.input, graph.output
-    width = next(op.weight.shape[1] for op in reversed(graph.ops) if hasattr(op, "weight"))
+    width = tensor_widths(graph)[result.tensor]
     sizes = {"features": source.width, "one": 1}
     shape = [sizes.get(axis, axis) for axis in source.axes]
     sizes["features"] = width
@@ -112,7 +115,3 @@ def signature(graph: Graph, last_only: bool) -> dict[str, Any]:
         "outputs": [{"name": result.name, "dtype": "float32", "shape": out, "stream": result.name}],
     }
 
-
-def vars_of(record: Any) -> dict[str, Any]:
-    """The fields of a dataclass with plain JSON values."""
-    return asdict(record)

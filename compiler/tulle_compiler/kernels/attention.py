@@ -9,6 +9,7 @@ weighted values; the last worker divides and sends.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -221,7 +222,7 @@ def _append(b: ClassBuilder, worker: int, workers: int, dim: int, chunk: int, he
     ]
 
 
-def _for_keys(b: ClassBuilder, worker: int, workers: int, body: list[Instruction]) -> list[Instruction]:
+def _for_keys(b: ClassBuilder, worker: int, workers: int, body: Sequence[Instruction]) -> list[Instruction]:
     """Run `body` for each key: `key` counts them, `start` is the first token that may see it, `length` how many do."""
     key, start, length, first = (b.register(name) for name in ("key", "start", "length", "first"))
     keys, n = b.register("keys"), b.register("n")

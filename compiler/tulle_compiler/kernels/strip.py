@@ -7,6 +7,7 @@ PE sends the result back to all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -254,11 +255,11 @@ def _norm(view: View, b: ClassBuilder, first: int, lanes: np.ndarray, rows: Reg,
     return code
 
 
-def _all_reduce(view: View, b: ClassBuilder, first: int, at_end: list[Instruction], n: Reg) -> list[Instruction]:
+def _all_reduce(view: View, b: ClassBuilder, first: int, at_end: Sequence[Instruction], n: Reg) -> list[Instruction]:
     """S = sum of all PEs' S, then `at_end` on the last PE, whose S all receive."""
     length = view.partition("lanes").lanes
     if length == 1:
-        return at_end
+        return list(at_end)
     sums = mem("S", (0, 1))
     code: list[Instruction] = []
     if first == 0:

@@ -1,0 +1,66 @@
+"""What sparsity is worth, and how fast the tools are: the tables of `make bench`.
+
+Cycles are exact; seconds and rates are this machine's, so compare ratios within one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tulle_compiler.frontend import import_onnx
+from tulle_compiler.options import CompileOptions
+from tulle_compiler.pipeline import Compiled, compile_graph
+from tulle_ir.graph import Graph
+from tulle_ir.report import Report
+from tulle_runtime.session import Session
+
+DENSE = Path(__file__).parent / "gpt2_topics" / "gpt2_topics_dense.onnx"
+SPARSITIES = (0.0, 0.5, 0.75, 0.9)
+
+
+def main() -> None:
+    """Both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mesh", default="64x64")
+    parser.add_argument("--tokens", type=int, default=256)
+    arguments = parser.parse_args()
+    width, height = (int(side) for side in arguments.mesh.split("x"))
+    graph = import_onnx(DENSE)
+    options = CompileOptions(mesh=(width, height))
+    print(f"the dense GPT-2 of gpt2_topics pruned by magnitude, {arguments.tokens} tokens, {arguments.mesh} PEs of wse2")
+    print(f"{'pruned':>8}{'chunk':>7}{'cycles':>10}{'predicted':>11}{'bound':>9}{'ideal':>9}{'AXPYs':>12}", end="")
+    print(f"{'compile s':>11}{'run s':>8}{'crossings/s':>13}")
+    for sparsity in SPARSITIES:
+        row(graph, replace(options, prune=f"magnitude:{sparsity}" if sparsity else None), sparsity, arguments.tokens)
+
+
+def row(graph: Graph, options: CompileOptions, sparsity: float, tokens: int) -> None:
+    """Compile, run, print one line."""
+    start = time.perf_counter()
+    compiled = compile_graph(graph, options)
+    seconds = time.perf_counter() - start
+    report = execute(compiled, graph, tokens)
+    assert report.axpy is not None and report.wall is not None
+    print(
+        f"{sparsity:>8.0%}{report.chunk:>7}{report.cycles:>10}{report.predicted_cycles:>11}{report.bound_cycles:>9}"
+        f"{report.ideal_cycles:>9}{report.axpy.executed:>12}{seconds:>11.1f}{report.wall.seconds:>8.1f}"
+        f"{report.wall.crossings_per_second:>13.3g}",
+        flush=True,
+    )
+
+
+def execute(compiled: Compiled, graph: Graph, tokens: int) -> Report:
+    """Run seeded ids on the fast engine."""
+    session = Session(compiled.artifact)
+    ids = np.random.default_rng(0).integers(0, graph.input.width, (1, tokens))
+    session.run(None, {graph.input.name: ids})
+    return session.report
+
+
+if __name__ == "__main__":
+    main()
