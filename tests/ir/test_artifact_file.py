@@ -25,7 +25,7 @@ from tulle_ir.artifact import (
     read_program_text,
     read_program_with_places,
     write_artifact,
-    write_program_text,
+    write_stage_text,
 )
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.files import atomic
@@ -228,7 +228,7 @@ def test_a_manifest_without_its_keys_is_refused(tmp_path: Path) -> None:
 
 def test_text_with_tensors_beside_it(tmp_path: Path) -> None:
     file = tmp_path / "p.tlir"
-    write_program_text(file, some_program())
+    write_stage_text(file, some_program())
     assert (tmp_path / "p.safetensors").exists()
     assert read_program_text(file) == some_program()
     (tmp_path / "p.safetensors").unlink()
@@ -238,7 +238,7 @@ def test_text_with_tensors_beside_it(tmp_path: Path) -> None:
 
 def test_text_whose_tensors_have_another_shape(tmp_path: Path) -> None:
     file = tmp_path / "p.tlir"
-    write_program_text(file, some_program())
+    write_stage_text(file, some_program())
     file.write_text(file.read_text().replace("u16[77]", "u16[78]"))
     with pytest.raises(BadInput, match=r"tensor 'u' is u16\[77\] in the file beside the text"):
         read_program_with_places(file)
