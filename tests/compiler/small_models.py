@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from tulle_ir.graph import Graph, View
@@ -15,6 +17,7 @@ def weights(rng: np.random.Generator, shape: tuple[int, int], sparsity: float) -
     return w
 
 
+@cache
 def matmul(inputs: int, outputs: int, sparsity: float = 0.5, bias: bool = False, seed: int = 0) -> Graph:
     """y = x @ w (+ b)."""
     rng = np.random.default_rng(seed)
@@ -23,7 +26,8 @@ def matmul(inputs: int, outputs: int, sparsity: float = 0.5, bias: bool = False,
     return b.build(b.linear("in", weights(rng, (inputs, outputs), sparsity), added))
 
 
-def mlp(widths: list[int], kind: str = "relu", sparsity: float = 0.5, seed: int = 0) -> Graph:
+@cache
+def mlp(widths: tuple[int, ...], kind: str = "relu", sparsity: float = 0.5, seed: int = 0) -> Graph:
     """Linears with an activation between them."""
     rng = np.random.default_rng(seed)
     b = GraphBuilder.features(widths[0])
@@ -35,6 +39,7 @@ def mlp(widths: list[int], kind: str = "relu", sparsity: float = 0.5, seed: int 
     return b.build(x)
 
 
+@cache
 def gpt(
     width: int = 24,
     heads: int = 3,
@@ -61,7 +66,8 @@ def gpt(
         a = b.attention(View(qkv, 0, dim), View(qkv, width, dim), View(qkv, 2 * width, dim), heads, dim)
         x = b.add(x, b.linear(a, weights(rng, (width, width), sparsity), vector(width)))
         h = b.norm(x, vector(width, 1), vector(width))
-        h = b.activation(b.linear(h, weights(rng, (width, hidden), sparsity), vector(hidden)), activation)  # type: ignore[arg-type]
+        h = b.linear(h, weights(rng, (width, hidden), sparsity), vector(hidden))
+        h = b.activation(h, activation)  # type: ignore[arg-type]
         x = b.add(x, b.linear(h, weights(rng, (hidden, width), sparsity), vector(width)))
     x = b.norm(x, vector(width, 1), vector(width))
     return b.build(b.linear(x, np.ascontiguousarray(table.T), tied=True))

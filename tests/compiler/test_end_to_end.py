@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -21,6 +22,12 @@ F32_TOLERANCE = 1e-4  # design section 10, relative to the largest value
 
 def options(mesh: tuple[int, int] = (40, 40), **given: object) -> CompileOptions:
     return replace(CompileOptions(target="generic", mesh=mesh, dtype="f32"), **given)  # type: ignore[arg-type]
+
+
+@cache
+def program_of(graph: Graph, given: CompileOptions) -> Program:
+    """Compiled once for all tests that run it."""
+    return compile_graph(graph, given).program
 
 
 def feed(graph: Graph, tokens: int, batch: int = 1, seed: int = 0) -> np.ndarray:
@@ -46,15 +53,15 @@ def error(graph: Graph, x: np.ndarray, got: np.ndarray, dtype: str = "f32") -> f
 def test_a_matmul_of_any_dimensions(inputs: int, outputs: int, tokens: int) -> None:
     graph = matmul(inputs, outputs, bias=True)
     x = feed(graph, tokens)
-    got, _ = execute(compile_graph(graph, options(chunk=4)).program, graph, x)
+    got, _ = execute(program_of(graph, options(chunk=4)), graph, x)
     assert error(graph, x, got) <= F32_TOLERANCE
 
 
 @pytest.mark.parametrize("kind", ["relu", "gelu", "gelu_tanh"])
 def test_an_mlp_with_every_activation(kind: str) -> None:
-    graph = mlp([11, 23, 5], kind)
+    graph = mlp((11, 23, 5), kind)
     x = feed(graph, 7)
-    got, _ = execute(compile_graph(graph, options(chunk=3)).program, graph, x)
+    got, _ = execute(program_of(graph, options(chunk=3)), graph, x)
     assert error(graph, x, got) <= F32_TOLERANCE
 
 
@@ -63,14 +70,14 @@ def test_an_mlp_with_every_activation(kind: str) -> None:
 def test_a_gpt_of_odd_dimensions(tokens: int, batch: int) -> None:
     graph = gpt(width=21, heads=3, hidden=47)
     x = feed(graph, tokens, batch)
-    got, _ = execute(compile_graph(graph, options(chunk=4)).program, graph, x)
+    got, _ = execute(program_of(graph, options(chunk=4)), graph, x)
     assert error(graph, x, got) <= F32_TOLERANCE
 
 
 def test_a_gpt_in_half_precision() -> None:
     graph = gpt()
     x = feed(graph, 19)
-    got, _ = execute(compile_graph(graph, options(chunk=8, dtype="f16")).program, graph, x)
+    got, _ = execute(program_of(graph, options(chunk=8, dtype="f16")), graph, x)
     wanted = run_graph(graph, x)
     expected = np.abs(run_graph(graph, x, dtype="f16") - wanted).max()
     assert np.abs(got.reshape(wanted.shape) - wanted).max() <= 2 * expected
@@ -80,15 +87,15 @@ def test_half_precision_sums() -> None:
     graph = matmul(29, 31)
     x = feed(graph, 6)
     given = options(chunk=4, dtype="f16", accumulate="f16", reduce="f16")
-    got, _ = execute(compile_graph(graph, given).program, graph, x)
+    got, _ = execute(program_of(graph, given), graph, x)
     assert error(graph, x, got) <= 2e-2
 
 
 def test_zeros_stored_as_weights_give_the_same_values_and_more_work() -> None:
     graph = matmul(48, 48, sparsity=0.75)
     x = feed(graph, 16)
-    sparse, fast = execute(compile_graph(graph, options(chunk=16)).program, graph, x)
-    dense, slow = execute(compile_graph(graph, options(chunk=16, ignore_sparsity=True)).program, graph, x)
+    sparse, fast = execute(program_of(graph, options(chunk=16)), graph, x)
+    dense, slow = execute(program_of(graph, options(chunk=16, ignore_sparsity=True)), graph, x)
     assert np.abs(sparse - dense).max() <= 1e-5 * np.abs(dense).max()
     assert fast.report.cycles is not None and slow.report.cycles is not None
 
@@ -96,14 +103,14 @@ def test_zeros_stored_as_weights_give_the_same_values_and_more_work() -> None:
 def test_only_the_last_logits() -> None:
     graph = gpt(blocks=1)
     x = feed(graph, 9, 2)
-    got, _ = execute(compile_graph(graph, options(chunk=4, logits="last")).program, graph, x)
+    got, _ = execute(program_of(graph, options(chunk=4, logits="last")), graph, x)
     wanted = run_graph(graph, x).reshape(2, 9, -1)[:, -1:]
     assert np.abs(got.reshape(wanted.shape) - wanted).max() <= F32_TOLERANCE * np.abs(wanted).max()
 
 
 def test_both_engines_agree_on_a_gpt() -> None:
     graph = gpt(width=12, heads=2, blocks=1, vocabulary=11, context=7, hidden=13)
-    program = compile_graph(graph, options((24, 24), chunk=3)).program
+    program = program_of(graph, options((24, 24), chunk=3))
     x = feed(graph, 7, 2)
     fast, by_fast = execute(program, graph, x)
     reference, by_reference = execute(program, graph, x, "reference")
@@ -113,10 +120,11 @@ def test_both_engines_agree_on_a_gpt() -> None:
 
 def test_names_and_origins_mean_nothing() -> None:
     graph = gpt(width=12, heads=2, blocks=1, vocabulary=11, context=7, hidden=13)
-    program = compile_graph(graph, options((24, 24), chunk=3)).program
+    program = program_of(graph, options((24, 24), chunk=3))
     x = feed(graph, 7)
     named, with_names = execute(program, graph, x)
-    bare = replace(program, symbols=(), name="", routes=tuple(replace(r, name=f"r{i}") for i, r in enumerate(program.routes)))
+    routes = tuple(replace(route, name=f"r{i}") for i, route in enumerate(program.routes))
+    bare = replace(program, symbols=(), name="", routes=routes)
     unnamed, without = execute(bare, graph, x)
     assert np.array_equal(named, unnamed)
     assert with_names.report.cycles == without.report.cycles
@@ -131,6 +139,6 @@ def test_the_same_graph_and_seed_give_the_same_text() -> None:
 def test_no_run_is_below_its_bound() -> None:
     graph = gpt(blocks=1)
     x = feed(graph, 19)
-    _, session = execute(compile_graph(graph, options(chunk=4)).program, graph, x)
+    _, session = execute(program_of(graph, options(chunk=4)), graph, x)
     report = session.report
     assert report.cycles is not None and report.cycles >= report.bound_cycles >= report.ideal_cycles
