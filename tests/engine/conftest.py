@@ -18,7 +18,7 @@ GENERIC = load_target("generic")
 
 @pytest.fixture(params=ENGINES)
 def run(request: pytest.FixtureRequest) -> Callable[..., RunResult]:
-    """run(program, words, words ..., max_cycles=None): one list of wavelets per input stream; missing ones are empty."""
+    """run(program, words, ..., max_cycles=None): one list of wavelets per input stream; missing ones are empty."""
     module = import_module(f"tulle_runtime.{request.param}")
     engine = getattr(module, f"run_{request.param}")
 

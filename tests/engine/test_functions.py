@@ -24,13 +24,13 @@ def apply(run: Run, op: str, x: np.ndarray) -> np.ndarray:
         ("rsqrt", POSITIVE, lambda x: 1 / math.sqrt(x), 5e-7),
     ],
 )
-def test_relative_accuracy(run: Run, op: str, x: np.ndarray, exact, relative: float) -> None:  # noqa: ANN001
+def test_relative_accuracy(run: Run, op: str, x: np.ndarray, exact, relative: float) -> None:
     expected = np.array([exact(float(each)) for each in x])
     assert np.max(np.abs(apply(run, op, x) / expected - 1)) < relative
 
 
 @pytest.mark.parametrize(("op", "exact"), [("tanh", math.tanh), ("erf", math.erf)])
-def test_absolute_accuracy(run: Run, op: str, exact) -> None:  # noqa: ANN001
+def test_absolute_accuracy(run: Run, op: str, exact) -> None:
     expected = np.array([exact(float(each)) for each in NEAR])
     assert np.max(np.abs(apply(run, op, NEAR) - expected)) < 5e-7
 

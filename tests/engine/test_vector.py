@@ -52,9 +52,9 @@ def test_each_element_is_complete_before_the_next_is_read(run: Run) -> None:
 
 def test_fma_rounds_the_product_and_then_the_sum(run: Run) -> None:
     a, y = np.float32(1 + 2**-12), np.float32(-(1 + 2**-11))
-    arrays = {"a": (0, f32(a)), "y": (BANK, f32(y))}
-    assert result_of(run, "fma y, a, a over 1", arrays, "y")[0] == np.float32(a * a) + y
-    assert np.float32(a * a) + y == 0
+    arrays = {"a": (0, np.array([a])), "y": (BANK, np.array([y]))}
+    assert a * a + y == 0  # exactly it is 2**-24
+    assert result_of(run, "fma y, a, a over 1", arrays, "y")[0] == 0
 
 
 def test_max_and_min_return_the_second_source_unless_the_first_is_beyond_it(run: Run) -> None:

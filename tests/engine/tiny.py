@@ -1,7 +1,7 @@
 """Tiny programs for the engine tests: one PE with an input (color 0, west) and two outputs (1 east, 2 south).
 
-On `generic` the start task is dispatched in cycles 27 to 36, so its first instruction has its slot in cycle 37. What the
-PE pushes in cycle t is visible to its router in t + 3 and has arrived at the host at t + 4.
+On `generic` the start task is dispatched in cycles 27 to 36, so its first instruction has its slot in cycle 37. What
+the PE pushes in cycle t is visible to its router in t + 3 and has arrived at the host at t + 4.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tulle_ir.code import DType
 from tulle_ir.program import Program
 from tulle_ir.text import parse_program
 from tulle_runtime.result import RunResult
@@ -23,7 +22,12 @@ Arrays = Mapping[str, tuple[int, np.ndarray]]
 DISPATCH = 10
 FIRST = 37  # the cycle of the first slot of a start task's code
 BANK = 6144  # bytes
-NAMES = {np.dtype(np.float16): "f16", np.dtype(np.float32): "f32", np.dtype(np.int32): "i32", np.dtype(np.uint16): "u16"}
+NAMES = {
+    np.dtype(np.float16): "f16",
+    np.dtype(np.float32): "f32",
+    np.dtype(np.int32): "i32",
+    np.dtype(np.uint16): "u16",
+}
 
 FRAME = """
 program "tiny" target "generic" mesh 1x1 {{
@@ -56,7 +60,7 @@ def tiny(
     arrays, tensors = arrays or {}, dict(beside or {})
     for name, (address, array) in arrays.items():
         tensors[name] = array
-        declare += f"\n    buffer {name} : {NAMES[array.dtype]}[{array.size}] at {address} = tensor \"{name}\""
+        declare += f'\n    buffer {name} : {NAMES[array.dtype]}[{array.size}] at {address} = tensor "{name}"'
     declared = [f'tensor "{n}" : {a.dtype.kind}{8 * a.itemsize}{list(a.shape)}' for n, a in tensors.items()]
     text = FRAME.format(
         tensors="\n  ".join(declared), sram=sram, declare=declare, dtype=dtype, code=code, tasks=tasks
@@ -109,8 +113,3 @@ def f16(*values: float) -> np.ndarray:
 def bits(array: np.ndarray) -> list[int]:
     """The bit patterns of an array's elements."""
     return array.view(np.uint16 if array.itemsize == 2 else np.uint32).tolist()
-
-
-def dtype_of(array: np.ndarray) -> DType:
-    """The element type of an array."""
-    return DType(NAMES[array.dtype])
