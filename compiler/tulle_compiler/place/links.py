@@ -29,6 +29,8 @@ class HostEnds:
         self.by_kernel: dict[int, list[int]] = {}
         for n in self.nets:
             self.by_kernel.setdefault(self.kernel(n), []).append(n)
+        self._points = {n: np.array([self.point(n, (o, 0, 0)) for o in range(8)]) for n in self.nets}
+        self._nearest: dict[tuple[int, Place3], float] = {}
 
     def kernel(self, n: int) -> int:
         """The kernel at the other end of a net."""
@@ -79,7 +81,14 @@ class HostEnds:
 
     def nearest(self, n: int, place: Place3) -> float:
         """Wavelet-hops of a net by its best link."""
-        return float(self.costs(n, place).min())
+        known = self._nearest.get((n, place))
+        if known is None:
+            known = self._nearest[n, place] = float(self.costs(n, place).min())
+        return known
+
+    def points(self, n: int) -> np.ndarray:
+        """[8, 2]: where a net meets its kernel, by orientation, relative to the kernel's origin."""
+        return self._points[n]
 
     def assign(self, places: Sequence[Place3]) -> tuple[HostLink | None, ...]:
         """A link per net (None for nets between kernels): greedy, then exchanges while they shorten the total."""

@@ -18,7 +18,6 @@ from tulle_compiler.route.shapes import (
     Bounds,
     Path,
     Source,
-    inside,
     simple_paths,
     winding_paths,
 )
@@ -59,16 +58,15 @@ class NetShape:
     doubled_sink: np.ndarray
     slack: int
     reach: int
-    source_axis: tuple[int, ...]
-    sink_axis: tuple[int, ...]
+    source_axis: np.ndarray
+    sink_axis: np.ndarray
 
-    def bound(self, step: np.ndarray, o: int, p: int) -> np.ndarray:
+    def bound(self, step: np.ndarray, parallel: np.ndarray, axis: int) -> np.ndarray:
         """[N] lower bounds of the first plus the last lane's hops, for steps [N, entries, 2] (doubled) from the middle
-        of the source to those of the approaches, in orientations o and p."""
+        of the source to those of the approaches; `parallel` [N]: both lines are left and reached along `axis`."""
         step = np.abs(step)
-        axis = self.source_axis[o]
-        if self.slack and axis == self.sink_axis[p]:
-            close = step[..., axis] < 2 * self.slack  # no room to turn twice: only round to the other side
+        if self.slack and parallel.any():  # no room to turn twice: only round to the other side
+            close = parallel[:, None] & (step[..., axis] < 2 * self.slack)
             step[..., 1 - axis] = np.where(close, np.maximum(step[..., 1 - axis], self.reach), step[..., 1 - axis])
         return step.sum(axis=-1).min(axis=-1)
 
@@ -87,7 +85,8 @@ class Wires:
         self.bounds = Bounds((0, width - 1), (0, height - 1))
         self._lost = 2 * (width + height)  # the first plus the last lane's extra hops if there is no (known) path
         self.shapes: list[NetShape] = []
-        self._memory: dict[tuple[int, ...], Reach] = {}
+        self._memory: dict[tuple[int, ...], tuple[Reach, int, int, int, int]] = {}
+        self._on_mesh: dict[tuple[int, ...], Reach] = {}
         signatures: dict[tuple[object, ...], int] = {}
         for index, net in enumerate(plan.nets):
             if HOST in (net.source.kernel, net.sink.kernel):
@@ -104,23 +103,34 @@ class Wires:
     def reach(self, shape: NetShape, source: Place3, sink: Place3, winding: bool = True) -> Reach:
         """The shortest path between two places within the mesh. Paths of more than two corners are looked for only
         with `winding`, and only if there is no simpler one."""
+        free, inside = self._free(shape, source, sink)
+        if not inside:
+            return self._bounded(shape, source, sink, winding)
+        assert free.path is not None
+        return Reach(free.length, _moved_path(free.path, source[1], source[2]))
+
+    def hops(self, shape: NetShape, source: Place3, sink: Place3) -> float:
+        """Mean hops of a lane, the one into the entry included; if it takes more than two corners, far too many."""
+        free, inside = self._free(shape, source, sink)
+        length = free.length if inside else self._bounded(shape, source, sink, winding=False).length
+        return length / 2 + 1
+
+    def _free(self, shape: NetShape, source: Place3, sink: Place3) -> tuple[Reach, bool]:
+        """The shortest path without corners off the mesh in mind, relative to the source's origin, and whether it is on
+        the mesh."""
         (o, x, y), (p, u, v) = source, sink
         key = (shape.signature, o, p, u - x, v - y)
-        free = self._memory.get(key)
-        if free is None:
-            free = self._memory[key] = _shortest(
-                shape.sources[o], _moved_all(shape.approaches[p], u - x, v - y), shape.lanes, NOWHERE
-            )
-        if free.path is not None:
-            path = _moved_path(free.path, x, y)
-            if inside(path, self.bounds):
-                return Reach(free.length, path)
-        return self._bounded(shape, source, sink, winding)
+        known = self._memory.get(key)
+        if known is None:
+            reach = _shortest(shape.sources[o], _moved_all(shape.approaches[p], u - x, v - y), shape.lanes, NOWHERE)
+            known = self._memory[key] = (reach, *_box(reach.path))
+        reach, x0, y0, x1, y1 = known
+        return reach, x + x0 >= 0 and y + y0 >= 0 and x + x1 < self.plan.mesh[0] and y + y1 < self.plan.mesh[1]
 
     def _bounded(self, shape: NetShape, source: Place3, sink: Place3, winding: bool) -> Reach:
         """As `reach`, looking only at paths on the mesh."""
         key = (shape.signature, winding, *source, *sink)
-        known = self._memory.get(key)
+        known = self._on_mesh.get(key)
         if known is not None:
             return known
         (o, x, y), (p, u, v) = source, sink
@@ -131,7 +141,7 @@ class Wires:
             found = self._winding(shape, start, approaches, source, sink)
         elif found.path is None:
             found = Reach(least_length(start, approaches) + self._lost, None)
-        self._memory[key] = found
+        self._on_mesh[key] = found
         return found
 
     def _winding(
@@ -147,10 +157,6 @@ class Wires:
             if not any(fault(group, self.plan.mesh) for group in groups):
                 return Reach(path.length, path)
         return Reach(least_length(start, approaches) + self._lost, None)
-
-    def hops(self, shape: NetShape, source: Place3, sink: Place3) -> float:
-        """Mean hops of a lane, the one into the entry included; an estimate if it takes more than two corners."""
-        return self.reach(shape, source, sink, winding=False).length / 2 + 1
 
 
 def least_length(source: Source, approaches: tuple[Approach, ...]) -> int:
@@ -171,6 +177,15 @@ def _shortest(source: Source, approaches: tuple[Approach, ...], lanes: int, boun
                 if path.length == least:
                     return Reach(least, best)
     return Reach(best.length if best else 0, best)
+
+
+def _box(path: Path | None) -> tuple[int, int, int, int]:
+    """The least and greatest x and y (x0, y0, x1, y1) of a path's stops; nowhere if there is none."""
+    if path is None:
+        return (-FAR, -FAR, FAR, FAR)
+    xs = [v for d, stop in zip(path.dirs, path.stops, strict=True) if d % 2 for v in stop] + [*path.start[0]]
+    ys = [v for d, stop in zip(path.dirs, path.stops, strict=True) if not d % 2 for v in stop] + [*path.start[1]]
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 def _moved_source(source: Source, x: int, y: int) -> Source:
@@ -211,8 +226,8 @@ def _shape(plan: Plan, index: int, net: Net, signature: int) -> NetShape:
         np.array([[[sum(a.at[0]), sum(a.at[1])] for a in e] for e in ends]),
         0 if _extent(starts[0].at) == _extent(ends[0][0].at) else net.lanes - 1,
         _extent(starts[0].at) + _extent(ends[0][0].at),
-        tuple(AXIS[s.firsts[0]] if net.lanes > 1 else -1 for s in starts),
-        tuple(AXIS[e[0].heading] for e in ends),
+        np.array([AXIS[s.firsts[0]] if net.lanes > 1 else -1 for s in starts]),
+        np.array([AXIS[e[0].heading] for e in ends]),
     )
 
 

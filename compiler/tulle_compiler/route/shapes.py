@@ -72,15 +72,6 @@ def sources(at: tuple[Pair, Pair], lanes: int, side: int = -1) -> Source:
     return Source(at, ACROSS[0] if at[0][0] != at[0][1] else ACROSS[1])
 
 
-def inside(path: Path, bounds: Bounds) -> bool:
-    """Whether all corners of the path are within bounds."""
-    for direction, (a, b) in zip(path.dirs, path.stops, strict=True):
-        low, high = bounds[AXIS[direction]]
-        if a < low or b < low or a > high or b > high:
-            return False
-    return True
-
-
 def simple_paths(source: Source, approach: Approach, lanes: int, bounds: Bounds, choices: int = 1) -> Iterator[Path]:
     """Paths of at most two corners, which never touch themselves. `choices`: positions tried per free coordinate."""
     heading = approach.heading
