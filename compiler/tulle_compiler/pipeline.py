@@ -24,12 +24,14 @@ from tulle_compiler.route import Route
 from tulle_ir.artifact import Artifact
 from tulle_ir.diagnostics import DoesNotFit
 from tulle_ir.graph import Graph
+from tulle_ir.placed import Placed
 from tulle_ir.plan import Plan
 from tulle_ir.program import Program
 from tulle_ir.report import Report
 from tulle_ir.routed import Routed
 from tulle_ir.target import Target, load_target
 from tulle_ir.text import print_stages
+from tulle_ir.verify_plan import require_sound_pass
 from tulle_ir.verify_program import require_valid
 
 __all__ = ["CompileOptions", "Compiled", "compile_graph", "compile_model"]
@@ -92,17 +94,25 @@ def _map(graph: Graph, options: CompileOptions, target: Target, watch: _Watch) -
     for fill in FILLS:
         try:
             plan: Plan = watch("plan", lambda fill=fill: PlanModel(options, target, fill)(graph))
+            _verify(plan, target, watch)
             if options.level == "plan":
                 return {"plan": plan}
             placed = watch("place", lambda plan=plan: Place(seed=options.seed)(plan))
+            _verify(placed, target, watch)
             if options.level == "placed":
                 return {"plan": plan, "placed": placed}
             routed: Routed = watch("route", lambda placed=placed: Route()(placed))
+            _verify(routed, target, watch)
             return {"plan": plan, "placed": placed, "routed": routed}
         except DoesNotFit as error:
             failure = failure or error
     assert failure is not None
     raise failure
+
+
+def _verify(stage: Plan | Placed | Routed, target: Target, watch: _Watch) -> None:
+    """Hold a pass to the invariants of what it made."""
+    watch("verify", lambda: require_sound_pass(stage, target))
 
 
 def check_mesh(options: CompileOptions, target: Target) -> None:

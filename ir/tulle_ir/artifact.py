@@ -16,7 +16,16 @@ from tulle_ir.diagnostics import BadInput
 from tulle_ir.files import atomic
 from tulle_ir.program import Program
 from tulle_ir.tensors import TensorFile, open_tensors, store_chunks
-from tulle_ir.text import Places, parse_program, parse_with_places, print_program, stored_tensors
+from tulle_ir.text import (
+    Places,
+    Stage,
+    parse_program,
+    parse_stage_with_places,
+    parse_with_places,
+    print_program,
+    print_stage_with_tensors,
+    stored_tensors,
+)
 
 SCHEMA = 1
 TENSORS = "tensors.safetensors"
@@ -130,21 +139,31 @@ def read_program_text(path: Path) -> Program:
 
 def read_program_with_places(path: Path) -> tuple[Program, Places]:
     """Like `read_program_text`, with the places of its parts, for the verifier."""
+    return parse_with_places(*_text_and_tensors(path), str(path))
+
+
+def read_stage_with_places(path: Path) -> tuple[Stage, Places]:
+    """The stage in TEXT.tlir, whichever it is, with the tensors of TEXT.safetensors if there are any, and the places of
+    its parts. Raises BadInput."""
+    return parse_stage_with_places(*_text_and_tensors(path), str(path))
+
+
+def _text_and_tensors(path: Path) -> tuple[str, TensorFile | None]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise BadInput(f"the file cannot be read: {reason}", where=str(path)) from None
     beside = path.with_suffix(".safetensors")
-    return parse_with_places(text, open_tensors(beside) if beside.exists() else None, str(path))
+    return text, open_tensors(beside) if beside.exists() else None
 
 
-def write_program_text(path: Path, program: Program) -> None:
+def write_stage_text(path: Path, stage: Stage) -> None:
     """TEXT.tlir in canonical form, and TEXT.safetensors beside it if any tensor is too large for the text."""
-    stored = stored_tensors(program.tensors)
+    text, stored = print_stage_with_tensors(stage)
     if stored:
         with atomic(path.with_suffix(".safetensors")) as file:
             for chunk in store_chunks(stored):
                 file.write(chunk)
     with atomic(path) as file:
-        file.write(print_program(program).encode())
+        file.write(text.encode())

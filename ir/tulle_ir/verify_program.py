@@ -31,14 +31,13 @@ catch: a fault or a deadlock is reported with PE, task and cycle. Nothing here w
 
 from __future__ import annotations
 
-from tulle_ir.diagnostics import BadInput
 from tulle_ir.program import Program
 from tulle_ir.target import Target
 from tulle_ir.text.places import Places
 from tulle_ir.verify.code import check_code
 from tulle_ir.verify.data import check_data
 from tulle_ir.verify.fabric import check_fabric
-from tulle_ir.verify.findings import Finding, Findings, Severity
+from tulle_ir.verify.findings import Finding, Findings, Severity, refuse_errors
 from tulle_ir.verify.grids import check_mesh, owners
 from tulle_ir.verify.hosts import check_hosts
 from tulle_ir.verify.liveness import check_liveness
@@ -46,8 +45,6 @@ from tulle_ir.verify.memory import check_memory
 from tulle_ir.verify.names import check_class_names, check_program_names
 from tulle_ir.verify.reach import check_banks, check_reach
 from tulle_ir.verify.scope import Scope, scope_of
-
-MOST_SHOWN = 20  # errors in one message
 
 
 def verify_program(program: Program, target: Target, places: Places | None = None) -> list[Finding]:
@@ -77,11 +74,4 @@ def _check_class(scope: Scope, program: Program, target: Target, findings: Findi
 
 def require_valid(program: Program, target: Target, places: Places | None = None) -> list[Finding]:
     """The warnings of a program without errors. Raises BadInput with the errors (the first 20) otherwise."""
-    findings = verify_program(program, target, places)
-    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
-    if errors:
-        shown = "\n".join(str(finding) for finding in errors[:MOST_SHOWN])
-        left = f"\n... and {len(errors) - MOST_SHOWN} more" if len(errors) > MOST_SHOWN else ""
-        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-        raise BadInput(f"the program is not valid: {count}\n{shown}{left}")
-    return findings
+    return refuse_errors(verify_program(program, target, places), "the program")

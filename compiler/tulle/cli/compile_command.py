@@ -12,7 +12,7 @@ from tulle.cli.output import json_text, log, show, show_json, write_text
 from tulle.cli.table import Table, plain
 from tulle.cli.views.report import report_parts
 from tulle_compiler.pipeline import Compiled, CompileOptions, compile_model
-from tulle_ir.artifact import write_artifact
+from tulle_ir.artifact import write_artifact, write_stage_text
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.text import print_stage
 
@@ -69,11 +69,11 @@ def _options(arguments: Namespace) -> CompileOptions:
 
 
 def _write(arguments: Namespace, compiled: Compiled) -> None:
-    """The artifact; or, when asked to stop earlier, the text of the last stage."""
+    """The artifact; or, when asked to stop earlier, the text of the last stage and its tensors beside it."""
     if arguments.level == "program":
         path = arguments.output or Path(f"{arguments.model.stem}.tulle")
         write_artifact(path, compiled.artifact)
     else:
         path = arguments.output or Path(f"{arguments.model.stem}.{arguments.level}.tlir")
-        write_text(path, print_stage(compiled.stages[arguments.level]))
+        write_stage_text(path, compiled.stages[arguments.level])
     log(f"wrote {path}")

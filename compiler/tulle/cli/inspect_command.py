@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from tulle.cli.output import show, show_json
-from tulle.cli.sources import Source, open_source
+from tulle.cli.sources import Source, open_source, open_stage
 from tulle.cli.table import Table
 from tulle.cli.views.net import find_net, net_json, net_parts
 from tulle.cli.views.pe import find_pe, pe_json, pe_parts
@@ -15,6 +15,7 @@ from tulle.cli.views.summary import summary_json, summary_parts
 from tulle.cli.views.target import target_json, target_table
 from tulle_ir.diagnostics import UsageError
 from tulle_ir.target import load_target
+from tulle_ir.text import Stage, level_of, print_stage
 
 
 def run(arguments: Namespace) -> None:
@@ -27,6 +28,10 @@ def run(arguments: Namespace) -> None:
         return
     if arguments.source is None:
         raise UsageError("there is nothing to inspect", remedy="give an OUT.tulle, a TEXT.tlir or --target NAME")
+    stage = open_stage(arguments.source)
+    if stage is not None:
+        _show_stage(arguments, stage)
+        return
     source = open_source(arguments.source)
     if arguments.level is not None:
         text = source.text(arguments.level)
@@ -35,6 +40,15 @@ def run(arguments: Namespace) -> None:
         show_json(_as_json(arguments, source))
     else:
         show(*_as_parts(arguments, source))
+
+
+def _show_stage(arguments: Namespace, stage: Stage) -> None:
+    """A stage that stands alone in a text, in canonical form."""
+    text = print_stage(stage)
+    level = level_of(text)
+    if arguments.level not in (None, level) or arguments.pe is not None or arguments.net is not None:
+        raise UsageError(f"the text holds the stage '{level}' only", remedy="leave the flags away")
+    show_json({"level": level, "text": text}) if arguments.json else show(text.rstrip("\n"))
 
 
 def _as_parts(arguments: Namespace, source: Source) -> list[Table | str]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tulle.cli.output import log
-from tulle_ir.artifact import Artifact, read_artifact, read_program_with_places
+from tulle_ir.artifact import Artifact, read_artifact, read_stage_with_places
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.program import Program
 from tulle_ir.target import load_target
-from tulle_ir.text import print_program
+from tulle_ir.text import Stage, level_of, print_program
+from tulle_ir.verify_plan import require_valid_stage
 from tulle_ir.verify_program import require_valid
 
 
@@ -47,9 +48,26 @@ def open_source(path: Path) -> Source:
     return Source(artifact, artifact.program, artifact.manifest, artifact.stages)
 
 
+def open_stage(path: Path) -> Stage | None:
+    """The stage in a text, if it is one before the program; None for programs and artifacts. Raises BadInput."""
+    if path.suffix != ".tlir" or not path.is_file():
+        return None
+    if level_of(path.read_text(encoding="utf-8", errors="replace")) == "program":
+        return None  # before parsing it: `open_source` will
+    stage, places = read_stage_with_places(path)
+    if isinstance(stage, Program):
+        return None
+    for finding in require_valid_stage(stage, places):
+        log(str(finding))
+    return stage
+
+
 def _open_text(path: Path) -> Source:
     """A program text without errors; its warnings go to the log."""
-    program, places = read_program_with_places(path)
+    program, places = read_stage_with_places(path)
+    if not isinstance(program, Program):
+        remedy = "`tulle inspect` shows it; `tulle compile` makes a program of its model"
+        raise BadInput("this is an earlier stage, not a program", where=str(path), remedy=remedy)
     for finding in require_valid(program, load_target(program.target), places):
         log(str(finding))
     return Source(program, program)

@@ -17,7 +17,7 @@ from tulle_ir.text.stage import Stage
 from tulle_ir.text.stage_reader import StageReader
 
 _GRAMMARS = {"program": ("tlir.lark",), "stage": ("tlir.lark", "stages.lark")}  # by start rule
-_PROGRAM = re.compile(r"(\s|//[^\n]*\n)*program\b")
+_FIRST = re.compile(r"(?:\s|//[^\n]*\n)*(program|graph|plan|placed|routed)\b")
 _PLAIN_WORDS = {
     "NAME": "a name",
     "STRING": "text in quotes",
@@ -67,7 +67,13 @@ def parse_stage_with_places(
     text: str, tensors: Mapping[str, np.ndarray] | None = None, file: str = "<text>"
 ) -> tuple[Stage, Places]:
     """Like `parse_stage`, with the place of every declaration."""
-    return _parse(text, tensors, file, "program" if _PROGRAM.match(text) else "stage")
+    return _parse(text, tensors, file, "program" if level_of(text) == "program" else "stage")
+
+
+def level_of(text: str) -> str:
+    """The level of the stage that a text begins like; "" if like none."""
+    found = _FIRST.match(text)
+    return found[1] if found else ""
 
 
 def _parse(text: str, tensors: Mapping[str, np.ndarray] | None, file: str, start: str) -> tuple[Stage, Places]:

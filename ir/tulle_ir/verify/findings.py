@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tulle_ir.diagnostics import BadInput
 from tulle_ir.program import Program, ProgramClass
 from tulle_ir.text.places import Places
+
+MOST_SHOWN = 20  # errors in one message
 
 
 class Severity(StrEnum):
@@ -32,9 +35,9 @@ class Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """Collects findings about one program; `places` knows where its parts stand in a text."""
+    """Collects findings about one stage; `places` knows where its parts stand in a text."""
 
-    program: Program
+    stage: object
     places: Places | None = None
     found: list[Finding] = field(default_factory=list)
 
@@ -53,6 +56,17 @@ class Findings:
     def site(self, node: object, path: str) -> str:
         """`file:line:col`, or else the path in words."""
         return (self.places.of(node) if self.places else "") or path
+
+
+def refuse_errors(findings: list[Finding], what: str) -> list[Finding]:
+    """The findings, all warnings. Raises BadInput with the errors (the first 20) if there are any."""
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    if errors:
+        shown = "\n".join(str(finding) for finding in errors[:MOST_SHOWN])
+        left = f"\n... and {len(errors) - MOST_SHOWN} more" if len(errors) > MOST_SHOWN else ""
+        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+        raise BadInput(f"{what} is not valid: {count}\n{shown}{left}")
+    return findings
 
 
 def class_path(program: Program, of: ProgramClass) -> str:
