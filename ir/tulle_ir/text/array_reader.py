@@ -28,7 +28,7 @@ class ArrayReader(FabricReader):
         except (ValueError, TypeError, OverflowError) as reason:
             raise error(str(reason), dtype) from None
         check_stored(self.beside, given, kind, shape or ())
-        return self.beside[given]
+        return self.beside[str(given)]
 
     def key(self, token: Token) -> Token:
         return token

@@ -65,14 +65,14 @@ class ClassReader(CodeReader):
     def register_list(self, _keyword: Token, *registers: Register) -> tuple[Register, ...]:
         return registers
 
-    def register(self, name: Token, value: int | str | None) -> Register:
-        return self.put(name, Register(str(name), 0 if value is None else value))
+    def register(self, name: Token, value: int | Token | None) -> Register:
+        return self.put(name, Register(str(name), str(value) if isinstance(value, Token) else value or 0))
 
     def data(self, name: Token) -> Token:
         return name
 
-    def stored(self, name: Token) -> str:
-        return str(name)
+    def stored(self, name: Token) -> Token:
+        return name
 
     def queue(self, direction: Token, name: Token, dtype: Token, color: int, index: int) -> Queue:
         is_input = direction.type == "INPUT"

@@ -51,7 +51,7 @@ class FabricReader(ClassReader):
     ) -> Bundle:
         """A bundle of color 0."""
         *legs, end = way
-        return Bundle(
+        bundle = Bundle(
             color=0,
             lanes=lanes or (1, 1),
             x=start[0],
@@ -61,6 +61,7 @@ class FabricReader(ClassReader):
             end=Port(end) if isinstance(end, Token) else None,
             start_ramp=ramp is not None,
         )
+        return self.put(source, bundle)
 
     def leg(self, side: Token, terms: tuple[Term, ...], ramp: Token | None) -> Leg:
         return self.put(side, Leg(Port(side), _affine(terms), ramp is not None))
