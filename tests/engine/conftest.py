@@ -7,13 +7,11 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from tiny import GENERIC
 
 from tulle_ir.program import Program
-from tulle_ir.target import load_target
 from tulle_runtime.engines import ENGINES
 from tulle_runtime.result import RunResult
-
-GENERIC = load_target("generic")
 
 
 @pytest.fixture(params=ENGINES)

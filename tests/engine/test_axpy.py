@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny import BANK, Run, f32, tiny
+from tiny import BANK, DISPATCH, FIRST, Run, f32, tiny
 
 from tulle_ir.program import Program
 from tulle_runtime.result import RunResult
@@ -34,7 +34,7 @@ def y_after(run: Run, code: str) -> list[float]:
 
 def cost(run: Run, program: Program) -> tuple[int, RunResult]:
     result = run(program)
-    return int(result.counts.slots[0, 0]) - 10, result
+    return int(result.counts.slots[0, 0]) - DISPATCH, result
 
 
 def test_entries_add_their_value_times_x_to_their_row_or_set_it(run: Run) -> None:
@@ -82,5 +82,5 @@ def test_a_column_outside_the_table_is_a_fault_after_its_issue(run: Run) -> None
         result = run(program(f"k = {column} axpy y(4), w[k], x over 4"))
         assert result.status == "fault"
         assert result.fault is not None
-        assert (result.fault.kind, result.fault.cycle) == ("column out of table", 38)
-        assert (result.cycles, result.counts.slots[0, 0], result.counts.axpys[0, 0]) == (39, 12, 0)
+        assert (result.fault.kind, result.fault.cycle) == ("column out of table", FIRST + 1)
+        assert (result.cycles, result.counts.slots[0, 0], result.counts.axpys[0, 0]) == (FIRST + 2, DISPATCH + 2, 0)

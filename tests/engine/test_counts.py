@@ -31,7 +31,7 @@ def pair(left: str, right: str) -> Program:
 
 
 def test_a_receiver_waits_from_its_fetch_until_the_wavelet_is_visible(run: Run) -> None:
-    """The push in 37 is visible in 43; the pop that stands there since 37 waits six cycles."""
+    """The push in FIRST is visible in FIRST + 6; the pop that stands there since FIRST waits six cycles."""
     result = run(pair("push %out = 1", "pop k = %in"))
     assert result.counts.waiting.tolist() == [[0, 6]]
     assert result.counts.slots.tolist() == [[DISPATCH + 1, DISPATCH + 1]]
@@ -39,7 +39,7 @@ def test_a_receiver_waits_from_its_fetch_until_the_wavelet_is_visible(run: Run) 
 
 
 def test_await_waits_too(run: Run) -> None:
-    """Launch in 37, the wavelet is visible in 43, where the thread steps; the launch cycle and that one have slots."""
+    """Launch in FIRST; the wavelet is visible in FIRST + 6, and there the thread steps: five cycles between."""
     result = run(pair("push %out = 1", "async t0 mov a, %in over 1 await t0 j = 1"))
     assert result.counts.waiting.tolist() == [[0, 5]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tiny import FIRST, Run, f32, tiny
+from tiny import DISPATCH, FIRST, Run, f32, tiny
 
 from tulle_runtime.result import RunResult, Wait
 
@@ -72,7 +72,7 @@ def fault(result: RunResult) -> tuple[str, int]:
 def test_a_fault_is_found_in_the_slot_of_the_access(run: Run, code: str, kind: str, slots: int) -> None:
     result = run(tiny(code, A, declare="register r", sram=1007), [1, 2])
     assert fault(result) == (kind, FIRST + slots - 1)
-    assert (result.cycles, result.counts.slots[0, 0]) == (FIRST + slots, 10 + slots)
+    assert (result.cycles, result.counts.slots[0, 0]) == (FIRST + slots, DISPATCH + slots)
 
 
 def test_the_last_byte_of_sram_may_be_touched(run: Run) -> None:
@@ -93,7 +93,7 @@ def test_a_thread_faults_in_its_slot(run: Run) -> None:
 def test_a_queue_in_use_by_a_thread_may_not_be_used(run: Run, code: str) -> None:
     result = run(tiny(f"async t0 mov a, %in over 4 {code}", A, declare="register r"))
     assert fault(result) == ("queue violation", FIRST + 1)
-    assert result.counts.slots[0, 0] == 11
+    assert result.counts.slots[0, 0] == DISPATCH + 1
 
 
 def test_an_empty_synchronous_instruction_violates_no_queue(run: Run) -> None:
@@ -104,16 +104,23 @@ def test_a_launch_on_a_busy_thread_waits_before_its_queues_are_checked(run: Run)
     assert run(tiny("async t0 mov %out, a over 4 async t0 mov %out, a over 4", A)).status == "ok"
     result = run(tiny("async t0 mov %out, a over 4 async t1 mov %out, a over 4", A))
     assert fault(result) == ("queue violation", FIRST + 1)
-    assert (result.counts.slots[0, 0], result.cycles) == (12, FIRST + 2)
+    assert (result.counts.slots[0, 0], result.cycles) == (DISPATCH + 2, FIRST + 2)
 
 
 def test_the_limit_ends_a_run_that_goes_on(run: Run) -> None:
     endless = tiny("r = 0 while r == 0 { a = 1 }", declare="register r, a")
     result = run(endless, max_cycles=100)
-    assert (result.status, result.cycles, result.counts.slots[0, 0], result.waits) == ("limit", 100, 73, [])
+    assert (result.status, result.cycles, result.counts.slots[0, 0], result.waits) == (
+        "limit",
+        100,
+        100 - FIRST + DISPATCH,
+        [],
+    )
 
 
-@pytest.mark.parametrize(("limit", "status"), [(None, "ok"), (42, "ok"), (41, "ok"), (40, "limit"), (0, "limit")])
+@pytest.mark.parametrize(
+    ("limit", "status"), [(None, "ok"), (FIRST + 5, "ok"), (FIRST + 4, "ok"), (FIRST + 3, "limit"), (0, "limit")]
+)
 def test_a_run_that_is_over_by_then_does_not_reach_the_limit(run: Run, limit: int | None, status: str) -> None:
     assert run(tiny("push %out = 1"), max_cycles=limit).status == status
 
@@ -123,4 +130,4 @@ def test_a_wait_for_a_thread_counts_as_waiting_and_only_if_the_run_goes_on(run: 
     assert (result.status, result.counts.waiting[0, 0]) == ("deadlock", 0)
     late = "loop k < 30 { j = k } push %out = 1"
     result = run(tiny(late, declare="register j, k"))
-    assert (result.counts.waiting[0, 0], result.counts.slots[0, 0]) == (0, 10 + 1 + 30 + 1)
+    assert (result.counts.waiting[0, 0], result.counts.slots[0, 0]) == (0, DISPATCH + 1 + 30 + 1)

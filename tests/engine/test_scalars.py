@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny import Run, f16, f32, register_of, slots_of, tiny, words
+from tiny import FIRST, Run, f16, f32, register_of, slots_of, tiny, words
 
 LOWEST = -(2**31)
 
@@ -98,7 +98,7 @@ def test_a_while_costs_one_slot_per_evaluation(run: Run) -> None:
 def test_stop_ends_the_task(run: Run) -> None:
     result = run(tiny("push %out = 1 stop push %out = 2"))
     assert words(result) == [1]
-    assert result.cycles == 37 + 4
+    assert result.cycles == FIRST + 4
 
 
 def test_registers_start_as_declared(run: Run) -> None:

@@ -1,7 +1,7 @@
 """Tiny programs for the engine tests: one PE with an input (color 0, west) and two outputs (1 east, 2 south).
 
-On `generic` the start task is dispatched in cycles 27 to 36, so its first instruction has its slot in cycle 37. What
-the PE pushes in cycle t is visible to its router in t + 3 and has arrived at the host at t + 4.
+On `generic` the start task is launched in cycle 28 and dispatched in ten slots, so its first instruction has its slot
+in cycle FIRST = 38. What the PE pushes in cycle t is visible to its router in t + 3 and has arrived at the host at t + 4.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tulle_ir.program import Program
+from tulle_ir.target import load_target
 from tulle_ir.text import parse_program
 from tulle_runtime.result import RunResult
 
@@ -19,8 +20,9 @@ Run = Callable[..., RunResult]
 Arrays = Mapping[str, tuple[int, np.ndarray]]
 """name: (byte address, contents)"""
 
-DISPATCH = 10
-FIRST = 37  # the cycle of the first slot of a start task's code
+GENERIC = load_target("generic")
+DISPATCH = GENERIC.dispatch_cycles
+FIRST = GENERIC.launch_cycles + DISPATCH  # the cycle of the first slot of a start task's code
 BANK = 6144  # bytes
 NAMES = {
     np.dtype(np.float16): "f16",
