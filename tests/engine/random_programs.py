@@ -125,7 +125,7 @@ class _Maker:
             if net is not None:
                 self.nets.append(net)
         classes = [
-            _Pe(self, x, y).make() for y in range(self.height) for x in range(self.width) if not self.chance(0.1)
+            _Pe(self, x, y).make() for y in range(self.height) for x in range(self.width) if not self.chance(0.03)
         ]
         streams, inputs = self.streams()
         program = Program(
@@ -162,13 +162,11 @@ class _Maker:
 
     def net(self, color: int) -> Net | None:
         """A path with turns, deliveries on the way and perhaps a branch; None if it did not work out."""
-        wavelets = self.number(1, 12)
+        wavelets = self.number(1, 12) if self.chance(0.7) else self.number(12, 24)
         dtype = self.pick((DType.F32, DType.F16, DType.I32))
         for _ in range(20):
             bundles = self.path(color)
-            trial = Program(
-                target="generic", mesh=(self.width, self.height), routes=(Route("trial", tuple(bundles)),)
-            )
+            trial = Program(target="generic", mesh=(self.width, self.height), routes=(Route("trial", tuple(bundles)),))
             entries, findings = expand_routes(trial)
             if findings or check_links(trial, entries):
                 continue
@@ -314,7 +312,6 @@ class _Pe:
         self.tasks: list[Task] = []
         self.depth = 0
         self.busy: list[int] = []  # threads launched before, in the order of the text
-        self.lazy = maker.chance(0.15)  # does not wait for threads that use its queues
 
     def make(self) -> ProgramClass:
         m = self.m
@@ -344,8 +341,8 @@ class _Pe:
                 code.insert(m.number(0, len(code)), Control(TaskVerb.ACTIVATE, f"main{index + 1}"))
                 trigger = Trigger.START
             else:
-                trigger = Trigger.START if index == 0 or m.chance(0.8) else Trigger.ACTIVATION
-            self.tasks.append(Task(f"main{index}", trigger, tuple(code), blocked=m.chance(0.03)))
+                trigger = Trigger.START if index == 0 or m.chance(0.9) else Trigger.ACTIVATION
+            self.tasks.append(Task(f"main{index}", trigger, tuple(code), blocked=m.chance(0.01)))
         m.rng.shuffle(self.tasks)  # type: ignore[arg-type]
         return ProgramClass(
             self.name,
@@ -418,7 +415,7 @@ class _Pe:
         n1 = net.wavelets // rows
         if net.dtype == DType.F16:
             n1 = 2 * n1 - m.number(0, 1)
-        if m.chance(0.04):
+        if m.chance(0.015):
             rows += m.pick((-1, 1))
         return rows, n1
 
@@ -452,7 +449,7 @@ class _Pe:
         then = ""
         if m.chance(0.2):
             then = f"then{len(self.tasks)}"
-            self.tasks.append(Task(then, Trigger.ACTIVATION, tuple(self.compute(simple=True)), blocked=m.chance(0.05)))
+            self.tasks.append(Task(then, Trigger.ACTIVATION, tuple(self.compute(simple=True)), blocked=m.chance(0.02)))
         self.busy.append(thread)
         return [], Launch(thread, then)
 
@@ -476,7 +473,7 @@ class _Pe:
         m = self.m
         if dtype == DType.I32 or m.chance(0.3):
             return VectorOp.MOV
-        if m.chance(0.15):
+        if m.chance(0.25):
             return m.pick((VectorOp.EXP, VectorOp.TANH, VectorOp.ERF, VectorOp.RECIP, VectorOp.RSQRT))
         return VectorOp.FMA if reads_dst and m.chance(0.3) else m.pick(FLOATS)
 
@@ -495,7 +492,9 @@ class _Pe:
     def receive(self, net: Net) -> list[Instruction]:
         m = self.m
         queue = self.queue(net, True)
-        style = m.number(0, 5)
+        style = m.number(0, 6)
+        if m.chance(0.03):
+            return []  # never taken
         n0, n1 = self.shape(net)
         if style == 0:
             return [Loop(self.counter(), net.wavelets, (Pop(Reg("r1"), queue), self.scalar()))]
@@ -510,6 +509,12 @@ class _Pe:
         dst = self.memory(net.dtype, n0, n1, write=True)
         b = self.source(net.dtype, n0, n1) if op in FLOATS or op == VectorOp.FMA else None
         vector = Vector(op, dst, Fabric(queue), b, n0, n1)
+        if style == 6 and n0 > 1:
+            # in two parts; without a wait in between the second violates the queue
+            launch = Launch(m.number(0, 3))
+            between: list[Instruction] = [] if m.chance(0.2) else [Await(launch.thread)]
+            rest = replace(vector, n0=n0 - 1)
+            return [replace(vector, n0=1, launch=launch), *between, *self.launched(rest)]
         if style == 2:
             self.tasks.append(Task(f"data{net.color}", Trigger.DATA, tuple(self.launched(vector)), queue))
             return []

@@ -40,10 +40,16 @@ def chains(width: int, height: int, n: int, rows: int | None = None) -> Program:
     """Chains of adds along the first `rows` rows; an even width."""
     rows = rows or height
     odd = Affine(1, per_i=2)
+
+    def hops(color: int, lanes: int, first: Affine, to: Affine) -> Route:
+        leg = Leg(Port.EAST, to)
+        bundle = Bundle(color, (lanes, rows), first, Affine(0, per_j=1), Port.RAMP, (leg,), Port.RAMP)
+        return Route(f"hops {color}", (bundle,))
+
     routes = (
-        Route("even", (Bundle(0, (width // 2, rows), Affine(0, per_i=2), Affine(0, per_j=1), Port.RAMP, (Leg(Port.EAST, odd),), Port.RAMP),)),
-        Route("odd", (Bundle(1, (width // 2 - 1, rows), odd, Affine(0, per_j=1), Port.RAMP, (Leg(Port.EAST, Affine(2, per_i=2)),), Port.RAMP),)),
-    )  # fmt: skip
+        hops(0, width // 2, Affine(0, per_i=2), odd),
+        hops(1, width // 2 - 1, odd, Affine(2, per_i=2)),
+    )
 
     def cls(name: str, grid: Grid, into: int | None, out: int | None) -> ProgramClass:
         queues = []
@@ -69,13 +75,17 @@ def chains(width: int, height: int, n: int, rows: int | None = None) -> Program:
 
 def wires(width: int, height: int, n: int) -> Program:
     """Every row sends n wavelets from its first PE to its last."""
-    path = Bundle(0, (1, height), Affine(0), Affine(0, per_j=1), Port.RAMP, (Leg(Port.EAST, Affine(width - 1)),), Port.RAMP)
+    path = Bundle(
+        0, (1, height), Affine(0), Affine(0, per_j=1), Port.RAMP, (Leg(Port.EAST, Affine(width - 1)),), Port.RAMP
+    )
     send = Vector(VectorOp.MOV, Fabric("o"), HERE, None, 1, n, Launch(0))
     take = Vector(VectorOp.MOV, HERE, Fabric("i"), None, 1, n, Launch(0))
     out, into = Queue("o", False, 2, 0, DType.F32), Queue("i", True, 0, 0, DType.F32)
     classes = (
         ProgramClass("first", Grid(0, 0, 1, height), 64, X, (), (), (out,), (Task("go", Trigger.START, (send,)),)),
-        ProgramClass("last", Grid(width - 1, 0, 1, height), 64, X, (), (), (into,), (Task("go", Trigger.START, (take,)),)),
+        ProgramClass(
+            "last", Grid(width - 1, 0, 1, height), 64, X, (), (), (into,), (Task("go", Trigger.START, (take,)),)
+        ),
     )
     return Program("generic", (width, height), routes=(Route("r", (path,)),), classes=classes)
 
@@ -95,7 +105,14 @@ def axpys(width: int, height: int, n: int, times: int) -> Program:
     }
     code = Loop(Reg("k"), times, (Axpy(Mem("y", Offset(), (0, 1)), "w", 0, Mem("x"), n),))
     cls = ProgramClass(
-        "all", Grid(0, 0, width, height), 40128, buffers, (table,), (Register("k"),), (), (Task("go", Trigger.START, (code,)),)
+        "all",
+        Grid(0, 0, width, height),
+        40128,
+        buffers,
+        (table,),
+        (Register("k"),),
+        (),
+        (Task("go", Trigger.START, (code,)),),
     )
     return Program("generic", (width, height), classes=(cls,), tensors=tensors)
 
@@ -107,10 +124,11 @@ def measure(name: str, program: Program) -> None:
     result = run_fast(program, load_target("generic"), [], progress=lambda *_: ticks.append(time.process_time()))
     end = time.process_time()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    macs = result.counts.macs.sum() / (end - start) / 1e6
     rate = result.crossings / (end - start) / 1e6
     print(
         f"{name:28} {result.status} {result.cycles:9} cycles {result.crossings:11} crossings {end - start:7.2f} s "
-        f"{rate:6.1f} M crossings/s {result.counts.macs.sum() / (end - start) / 1e6:8.0f} M macs/s {memory:5.1f} GB peak"
+        f"{rate:6.1f} M crossings/s {macs:8.0f} M macs/s {memory:5.1f} GB peak"
     )
 
 

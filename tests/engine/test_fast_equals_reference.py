@@ -124,7 +124,9 @@ def test_the_random_programs_cover_the_machine() -> None:
     for seed in range(PIECES * PIECE):
         case = random_case(seed)
         seen.update(set(_features(case)))
-        result = run_fast(case.program, case.target, case.inputs, PATIENCE if case.max_cycles is None else case.max_cycles)
+        result = run_fast(
+            case.program, case.target, case.inputs, PATIENCE if case.max_cycles is None else case.max_cycles
+        )
         seen.update([result.status, *(["back-pressure"] * bool(result.counts.blocked.any()))])
         seen.update({f"{wait.who.split()[0]} waits for {wait.why.split()[0]}" for wait in result.waits})
         seen.update([result.fault.kind] if result.fault else [])

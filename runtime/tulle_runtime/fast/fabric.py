@@ -6,7 +6,7 @@ import numpy as np
 
 from tulle_runtime.fast.channels import has_space, head_time, pop, push, wake
 from tulle_runtime.fast.jit import inlined, inner
-from tulle_runtime.fast.numbers import apply
+from tulle_runtime.fast.numbers import apply, from_bits
 from tulle_runtime.fast.operands import (
     immediate_bits,
     length,
@@ -131,17 +131,83 @@ def _inside(m, row, o, at, elements, size, extent):
     return min(at, last) >= 0 and max(at, last) + size <= extent
 
 
+@inlined
+def _advance(m, tb, row, elements, i, j, n1, t):
+    """Moves a fabric instruction on by `elements`; FINISHED after the last."""
+    m.pe[tb + T_SINCE] = t + 1
+    j += elements
+    if j < n1:
+        m.pe[tb + T_J] = j
+        return 0
+    m.pe[tb + T_J] = 0
+    m.pe[tb + T_I] = i + 1
+    return FINISHED if i + 1 == m.pe[tb + T_N0] else 0
+
+
+@inlined
+def _place(m, tb, row, o, base, i, j):
+    """Byte address of element (i, j) of an operand whose first lies at word `base` of the thread record."""
+    return m.pe[tb + base] + i * m.code[row + o + O_S0] + j * m.code[row + o + O_S1]
+
+
 @inner
 def fabric_step(m, pe, pb, tb, t):
     """One step of the instruction in the thread record at `tb`, which is ready: 0, FINISHED, or the fault."""
     row = m.pe[tb + T_ROW]
-    op, kind = m.code[row + R_OP], m.code[row + R_TYPE]
+    op = m.code[row + R_OP]
+    if m.code[row + R_TYPE] == F16:
+        return _pair_step(m, pe, pb, tb, t)
+    i, j = np.int64(m.pe[tb + T_I]), np.int64(m.pe[tb + T_J])
+    extent = m.pe[pb + EXTENT]
+    sram = np.int64(m.pe[pb + SRAM]) * 16
+    source, sink = m.pe[tb + T_SRC], m.pe[tb + T_DST]
+    word = np.uint32(m.ch[m.ch[source + HEAD]]) if source >= 0 else np.uint32(0)
+    a = b = word
+    where = m.code[row + R_A + O_KIND]
+    if where == MEMORY:
+        at = _place(m, tb, row, R_A, T_A, i, j)
+        if at < 0 or at + 4 > extent:
+            return OUT_OF_BOUNDS
+        a = m.word[(sram + at) >> 2]
+    elif where == IMMEDIATE:
+        a = immediate_bits(m, row, R_A)
+    d = np.int64(0)
+    if sink < 0:
+        d = _place(m, tb, row, R_D, T_D, i, j)
+        if d < 0 or d + 4 > extent:
+            return OUT_OF_BOUNDS
+        d = (sram + d) >> 2
+    if op != MOV:
+        where = m.code[row + R_B + O_KIND]
+        if where == MEMORY:
+            at = _place(m, tb, row, R_B, T_B, i, j)
+            if at < 0 or at + 4 > extent:
+                return OUT_OF_BOUNDS
+            b = m.word[(sram + at) >> 2]
+        elif where == IMMEDIATE:
+            b = immediate_bits(m, row, R_B)
+        z = from_bits(m.word[d]) if op == FMA else np.float32(0)
+        a = result_bits(F32, apply(op, z, from_bits(a), from_bits(b)))
+    if sink >= 0:
+        send(m, pe, sink, np.int32(a), t)
+    else:
+        m.word[d] = a
+    if source >= 0:
+        pop(m, source, t)
+    return _advance(m, tb, row, 1, i, j, m.pe[tb + T_N1], t)
+
+
+@inner
+def _pair_step(m, pe, pb, tb, t):
+    """A step of one or two f16 elements of a row."""
+    row = m.pe[tb + T_ROW]
+    op, kind = m.code[row + R_OP], F16
     i, j, n1 = np.int64(m.pe[tb + T_I]), np.int64(m.pe[tb + T_J]), m.pe[tb + T_N1]
-    elements = 2 if kind == F16 and j + 1 < n1 else 1
+    elements = 2 if j + 1 < n1 else 1
     size = size_of(kind)
-    a = m.pe[tb + T_A] + i * m.code[row + R_A + O_S0] + j * m.code[row + R_A + O_S1]
-    b = m.pe[tb + T_B] + i * m.code[row + R_B + O_S0] + j * m.code[row + R_B + O_S1]
-    d = m.pe[tb + T_D] + i * m.code[row + R_D + O_S0] + j * m.code[row + R_D + O_S1]
+    a = _place(m, tb, row, R_A, T_A, i, j)
+    b = _place(m, tb, row, R_B, T_B, i, j)
+    d = _place(m, tb, row, R_D, T_D, i, j)
     extent = m.pe[pb + EXTENT]
     if not (
         _inside(m, row, R_A, a, elements, size, extent)
@@ -177,14 +243,7 @@ def fabric_step(m, pe, pb, tb, t):
         pop(m, source, t)
     if sink >= 0:
         send(m, pe, sink, np.int32(sent), t)
-    m.pe[tb + T_SINCE] = t + 1
-    j += elements
-    if j < n1:
-        m.pe[tb + T_J] = j
-        return 0
-    m.pe[tb + T_J] = 0
-    m.pe[tb + T_I] = i + 1
-    return FINISHED if i + 1 == m.pe[tb + T_N0] else 0
+    return _advance(m, tb, row, elements, i, j, n1, t)
 
 
 @inlined

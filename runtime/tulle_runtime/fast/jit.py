@@ -10,15 +10,19 @@ from typing import Any
 from numba import njit, types
 from numba.extending import intrinsic
 
-inner: Any = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-inlined: Any = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+_njit: Any = njit
+inner: Any = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+once: Any = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, inline="always")  # for one caller
+inlined: Any = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
 
-@intrinsic
-def pointer(typingctx: Any, array: Any) -> Any:
+def _pointer(typingctx: Any, array: Any) -> Any:
     """A pointer to the first element of a contiguous array, which must stay alive."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return context.make_array(signature.args[0])(context, builder, args[0]).data
 
     return types.CPointer(array.dtype)(array), build
+
+
+pointer: Any = intrinsic(_pointer)

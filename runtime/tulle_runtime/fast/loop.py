@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from tulle_runtime.fast.channels import leave_far, wake_near
-from tulle_runtime.fast.jit import inner, pointer
+from tulle_runtime.fast.jit import inner, once, pointer
 from tulle_runtime.fast.machine import Machine
 from tulle_runtime.fast.pe import pe_step
 from tulle_runtime.fast.router import host_step, router_step
@@ -45,7 +45,7 @@ def _far_due(m, t):
     return False
 
 
-@inner
+@once
 def _next_time(m, t):
     """The next cycle, from t on, with an event; -1 if there is none."""
     for when in range(t, t + NEAR):
@@ -69,7 +69,7 @@ def _next_time(m, t):
     return best
 
 
-@inner
+@once
 def _far_to_near(m, t):
     """Far events due at t become near ones."""
     entity = m.far_head[t & (FAR - 1)]
@@ -81,7 +81,7 @@ def _far_to_near(m, t):
         entity = after
 
 
-@inner
+@once
 def _cycle(m, t):
     """All that happens in cycle t."""
     if m.far_head[t & (FAR - 1)] >= 0:
@@ -106,7 +106,7 @@ def _cycle(m, t):
     m.near_count[slot * 2 + 1] = 0
 
 
-@inner
+@once
 def _pointers(a):
     """The machine with pointers in place of arrays."""
     return Machine(

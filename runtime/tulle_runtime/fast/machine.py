@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Machine(NamedTuple):
-    """Entities are numbered routers first, then PEs, then host links. Inside the jitted code the fields are pointers."""
+    """Entities are numbered routers first, then PEs, then host links. In jitted code the fields are pointers."""
 
     ch: np.ndarray  # i32[], channels and their rings
     router_first: np.ndarray  # i32[routers + 1] into router_entries

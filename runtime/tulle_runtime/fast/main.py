@@ -43,6 +43,7 @@ from tulle_runtime.fast.words import (
     G_FAULT,
     G_FAULT_PE,
     G_LAST,
+    HOLD,
     IDLE,
     JUMP,
     K_ENTRY,
@@ -250,14 +251,14 @@ def fetch(m, pe, pb, entity, t):
             m.pe[pb + PC] = m.code[row + R_TARGET] if again else row + ROW_WORDS
         elif kind == AWAIT:
             if not _arrived(m, pb, row):
-                _wait(m, pb, t, stood)
+                _wait(m, pb, t, stood, 0 if m.code[row + R_OP] != 0 else 1 << m.code[row + R_THREAD])
                 return
             m.pe[pb + PC] = row + ROW_WORDS
         elif kind == VECTOR_SYNC:
             if length(m, pb, row, R_N0) != 0 and length(m, pb, row, R_N1) != 0:
                 if queue_in_use(m, pb, row):
                     report_fault(m, pe, QUEUE_VIOLATION)
-                    _wait(m, pb, t, stood)
+                    _wait(m, pb, t, stood, 0)
                     return
                 k = m.pe[pb + CLASS]
                 prepare(m, pb, pb + m.classes[k + C_THREADS] + THREAD_WORDS * m.classes[k + C_THREAD_COUNT], row, t)
@@ -265,12 +266,12 @@ def fetch(m, pe, pb, entity, t):
                 m.pe[pb + STATE] = SYNC
                 return
             m.pe[pb + PC] = row + ROW_WORDS
-        elif kind == VECTOR_ASYNC or kind == POP or kind == PUSH:
+        elif kind in (VECTOR_ASYNC, POP, PUSH):
             if kind == VECTOR_ASYNC and m.pe[pb + ACTIVE] >> m.code[row + R_THREAD] & 1:
-                _wait(m, pb, t, stood)
+                _wait(m, pb, t, stood, 1 << m.code[row + R_THREAD])
             elif queue_in_use(m, pb, row):
                 report_fault(m, pe, QUEUE_VIOLATION)
-                _wait(m, pb, t, stood)
+                _wait(m, pb, t, stood, 0)
             elif kind == VECTOR_ASYNC:
                 m.pe[pb + DEFER] = row
                 m.pe[pb + PC] = row + ROW_WORDS
@@ -298,21 +299,22 @@ def _arrived(m, pb, row):
 
 
 @inner
-def _wait(m, pb, t, stood):
-    """The main thread waits at its instruction."""
+def _wait(m, pb, t, stood, threads):
+    """The main thread waits at its instruction, at least until all of `threads` are idle."""
     m.pe[pb + STATE] = WAITING
+    m.pe[pb + HOLD] = threads
     if not stood:
         m.pe[pb + SINCE] = t
 
 
 @inner
 def issue(m, pe, pb, row, kind):
-    """Starts an instruction that touches no queue; returns its slots. Its effect takes place here if nobody can tell."""
+    """Starts an instruction that touches no queue; returns its slots. The effect comes at once if nobody can tell."""
     m.pe[pb + PC] = row + ROW_WORDS
     if kind == COMPUTE:
         op = m.code[row + R_OP]
         a, b = np.int64(scalar(m, pb, row, R_N0)), np.int64(scalar(m, pb, row, R_N1))
-        divides = op == S_DIV or op == S_MOD
+        divides = op in (S_DIV, S_MOD)
         if divides and b == 0:
             m.pe[pb + DOOM] = DIVISION_BY_ZERO
         else:

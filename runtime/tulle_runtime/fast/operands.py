@@ -26,7 +26,7 @@ FAR_OUT = -(1 << 30)  # stands for every address that int32 cannot hold: out of 
 
 @inlined
 def scalar(m, pb, row, at):
-    """The scalar operand at word `at` of a code row: a register (offset in the PE record) or, if negative, an immediate."""
+    """The scalar operand at word `at` of a code row: a register (its offset in the PE record) or an immediate."""
     register = m.code[row + at]
     return m.pe[pb + register] if register >= 0 else m.code[row + at + 1]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tulle_runtime.fast.channels import pop, wake, wake_near
 from tulle_runtime.fast.fabric import FINISHED, fabric_step, send, sink_ready, source_ready
-from tulle_runtime.fast.jit import inlined, inner
+from tulle_runtime.fast.jit import inlined, inner, once
 from tulle_runtime.fast.main import activate, complete, fetch, report_fault
 from tulle_runtime.fast.operands import scalar
 from tulle_runtime.fast.words import (
@@ -20,6 +20,7 @@ from tulle_runtime.fast.words import (
     DOOM,
     G_LAST,
     G_LAUNCH,
+    HOLD,
     K_START,
     N_BLOCKED,
     N_DONE,
@@ -76,7 +77,7 @@ def _account(m, pe, t):
         m.counts[pe * N_WORDS + doubt] += t - max(since, last + 1)
 
 
-@inner
+@once
 def _start(m, pb, t):
     """Activates the tasks on start."""
     k = m.pe[pb + CLASS]
@@ -89,7 +90,7 @@ def _start(m, pb, t):
 _NO_SLOT, _SLOT, _BLOCKED = 0, 1, 2
 
 
-@inlined
+@once
 def _threads(m, pe, pb, entity, t):
     """The lowest ready microthread steps: _SLOT; else _BLOCKED if one lacks only output space; else _NO_SLOT."""
     tb = pb + m.classes[m.pe[pb + CLASS] + C_THREADS]
@@ -114,7 +115,7 @@ def _threads(m, pe, pb, entity, t):
     return result
 
 
-@inlined
+@once
 def _main(m, pe, pb, entity, t):
     """The main thread makes a step of an instruction with fabric operands, with a result as in _threads."""
     state = m.pe[pb + STATE]
@@ -165,7 +166,7 @@ def pe_step(m, pe, entity, t):
         complete(m, pe, pb, t)
         m.pe[pb + STATE] = READY
         state = READY
-    if state <= WAITING:
+    if state < WAITING or (state == WAITING and m.pe[pb + ACTIVE] & m.pe[pb + HOLD] == 0):
         fetch(m, pe, pb, entity, t)
     result = _threads(m, pe, pb, entity, t) if m.pe[pb + ACTIVE] else _NO_SLOT
     if m.pe[pb + STATE] == BUSY:
@@ -193,7 +194,7 @@ def _slot(m, pe, t):
     m.g[G_LAST] = max(m.g[G_LAST], t)
 
 
-@inlined
+@once
 def _busy(m, pe, pb, entity, t, stolen):
     """The main thread uses slot t of its instruction, unless a microthread took it."""
     if stolen:

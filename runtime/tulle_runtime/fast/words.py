@@ -33,7 +33,8 @@ CLASS = 7  # index of its first word in the class table
 SRAM = 8  # first byte / 16
 EXTENT = 9  # bytes
 DOOM = 10  # kind of the fault that the main instruction ends with, or 0
-PE_HEADER = 11
+HOLD = 11  # while WAITING: main waits at least until these microthreads (bits) are idle
+PE_HEADER = 12
 
 IDLE, READY, WAITING, BUSY, SYNC, POPPING, PUSHING = range(7)  # of STATE; up to WAITING main looks for something to do
 
@@ -66,7 +67,7 @@ K_ENTRY, K_QUEUE, K_START, TASK_TABLE_WORDS = range(4)
 (N_SLOTS, N_BLOCKED, N_WAITING, N_AXPYS, N_MACS, N_SENT, N_LAST, N_FROM, N_KIND, N_EPOCH, N_DOUBT_BLOCKED,
  N_DOUBT_WAITING, N_AXPYS_COMING, N_MACS_COMING, N_DONE, N_WORDS) = range(16)  # fmt: skip
 # N_DONE: first cycle after the slots of the main instruction in progress (while BUSY).
-# N_FROM: first cycle not yet counted as idle time, N_KIND: as what it will count; N_*_COMING: when the instruction ends.
+# N_FROM: first cycle not yet counted as idle time, N_KIND: as what it will count; N_*_COMING: at the instruction's end.
 # N_DOUBT_*: counted after cycle N_EPOCH, which does not count if that turns out to be the last cycle of the run.
 NOTHING, WAITS, BLOCKS = range(3)
 
