@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def mlp(widths: tuple[int, ...], kind: str = "relu", sparsity: float = 0.5, seed
     rng = np.random.default_rng(seed)
     b = GraphBuilder.features(widths[0])
     x = "in"
-    for index, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for index, (inputs, outputs) in enumerate(pairwise(widths)):
         x = b.linear(x, weights(rng, (inputs, outputs), sparsity), rng.standard_normal(outputs).astype(np.float32))
         if index < len(widths) - 2:
             x = b.activation(x, kind)  # type: ignore[arg-type]

@@ -39,11 +39,11 @@ def cases(entry: dict[str, str]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Recorded (ids, logits)."""
     data = np.load(ZOO / entry["npz"])
     names = sorted({key.split("/")[0] for key in data.files})
-    return [(data[f"{name}/in/input_ids"], _output(data, name)) for name in names]
+    return [(_only(data, f"{name}/in/"), _only(data, f"{name}/out/")) for name in names]
 
 
-def _output(data: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
-    return data[next(key for key in data.files if key.startswith(f"{name}/out/"))]
+def _only(data: np.lib.npyio.NpzFile, prefix: str) -> np.ndarray:
+    return data[next(key for key in data.files if key.startswith(prefix))]
 
 
 @pytest.mark.slow
