@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tulle_compiler.place.blocks import find_blocks
 from tulle_compiler.place.cost import CostModel, PlacementCost, overlaps, topological_order
 from tulle_compiler.place.improve import improve
 from tulle_compiler.place.links import HostEnds
@@ -15,6 +16,7 @@ from tulle_compiler.place.search import Beam, Partial, build
 from tulle_compiler.place.shelf import shelf
 from tulle_compiler.place.space import Space
 from tulle_compiler.place.spots import Pull, Spots
+from tulle_compiler.place.tiling import tilings
 from tulle_compiler.place.wires import Place3, Wires, frame_of
 from tulle_ir.placed import Placed
 from tulle_ir.plan import Plan
@@ -56,21 +58,27 @@ class Place:
     ) -> tuple[Place3, ...]:
         """The best of several constructions; more and tighter ones until one fits."""
         best: tuple[tuple[int, float], tuple[Place3, ...]] | None = None
-        most = successes = 0
-        empty = Partial(0.0, {}, Space.empty(plan.mesh))
-        for beam, pull in self._settings(len(plan.kernels)):
-            result = build(spots, empty, order, beam, pull, rng)
+        most = 0
+
+        def consider(result: Mapping[int, Place3] | int) -> None:
+            nonlocal best, most
             if not isinstance(result, Mapping):
                 most = max(most, result)
-                continue
+                return
             places = tuple(result[k] for k in range(len(plan.kernels)))
             total = cost(places)
             key = (total.unroutable, total.total)
             if best is None or key < best[0]:
                 best = (key, places)
-            successes += total.unroutable == 0
-            if successes > self.effort:
+
+        blocks = find_blocks(plan, order)
+        for result in tilings(spots, blocks, self.effort, rng) if blocks is not None else ():
+            consider(result)
+        empty = Partial(0.0, {}, Space.empty(plan.mesh))
+        for tried, (beam, pull) in enumerate(self._settings(len(plan.kernels))):
+            if tried > self.effort and best is not None and best[0][0] == 0:
                 break
+            consider(build(spots, empty, order, beam, pull, rng))
         if best is None:
             raise no_room(plan, most)
         return best[1]

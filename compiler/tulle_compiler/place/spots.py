@@ -61,7 +61,7 @@ class Spots:
             return []
         score = self._bound(k, turn, at, nets, placed) + self._pulled(k, turn, at, pull)
         if pull.noise:
-            score *= 1 + pull.noise * rng.random(len(score))
+            score = (score + self._weight[k]) * (1 + pull.noise * rng.random(len(score)))
         first = np.argsort(score, kind="stable")[: 4 * LOOKED_AT]
         ranked = zip(turn[first].tolist(), *at[first].T.tolist(), strict=True)
         spots: dict[Place3, float] = {}
