@@ -1,7 +1,8 @@
 """Tiny programs for the engine tests: one PE with an input (color 0, west) and two outputs (1 east, 2 south).
 
 On `generic` the start task is launched in cycle 28 and dispatched in ten slots, so its first instruction has its slot
-in cycle FIRST = 38. What the PE pushes in cycle t is visible to its router in t + 3 and has arrived at the host at t + 4.
+in cycle FIRST = 38. What the PE pushes in cycle t is visible to its router in t + 3 and has arrived at the host in
+t + 4.
 """
 
 from __future__ import annotations
