@@ -38,7 +38,7 @@ def test_legs_of_no_length_are_absent_and_branches_are_merged() -> None:
 
 def test_lanes() -> None:
     columns = Bundle(3, (2, 2), Affine(0, per_i=1), Affine(0, per_j=2), RAMP, (Leg(EAST, Affine(2, per_i=1)),), RAMP)
-    found, findings = expand_routes(program(columns))
+    _, findings = expand_routes(program(columns))
     assert {one.problem for one in findings} == {RouteProblem.INPUTS}  # lane (1, j) starts on the path of lane (0, j)
     apart = Bundle(3, (2, 2), Affine(0, per_i=2), Affine(0, per_j=2), RAMP, (Leg(EAST, Affine(1, per_i=2)),), RAMP)
     senders = [(0, 3, 4, 2), (2, 3, 4, 2), (8, 3, 4, 2), (10, 3, 4, 2)]
