@@ -8,6 +8,8 @@ plan      1. Names are unique: of kernels, of nets, of the terminals of a kernel
           4. Partitions (`NAME.order` and `NAME.start`) are permutations, cut into lanes.
           5. Kernels fit on the mesh, in area too, and their fullest PE in SRAM.
           6. Terminals and bundles lie inside their kernel; bundles have color 0; a sink's colors divide its lanes.
+             Kernels and nets have no cycle, every kernel is fed, and a join can put a chunk aside: so every chunk gets
+             through (the argument is in verify/flow.py).
 placed    7. A frame has the size of its kernel; regions are on the mesh and disjoint.
           8. Exactly the nets with the host have links: host links of the mesh, each used once per direction.
 routed    9. A net has as many colors as its sink, a kernel as many as its local ones; they differ, and exist.

@@ -11,6 +11,7 @@ from tulle_ir.plan import End, Kernel, Net, Plan, Terminal
 from tulle_ir.program import Affine, Bundle, Port
 from tulle_ir.target import Target
 from tulle_ir.verify.findings import Findings
+from tulle_ir.verify.flow import check_flow
 
 HOST = -1
 Rectangle = tuple[int, int]
@@ -26,6 +27,7 @@ def check_plan(plan: Plan, target: Target, findings: Findings) -> None:
         _check_size(kernel, plan, target, findings)
         _check_inside(kernel, findings)
         _check_partitions(kernel, findings)
+    check_flow(plan, findings)
     area = sum(kernel.width * kernel.height for kernel in plan.kernels)
     if area > plan.mesh[0] * plan.mesh[1]:
         findings.error(f"the kernels cover {area} PEs, the mesh has {plan.mesh[0] * plan.mesh[1]}", plan, "plan")
