@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 from tulle_compiler.route.bundles import Groups, edge_groups, path_groups
@@ -26,6 +27,7 @@ class Candidate:
     hops: float
     corners: int
 
+    @cached_property
     def traces(self) -> list[list[Trace]]:
         """By color group, the routers of each bundle."""
         return [[trace(b) for b in group] for group in self.groups]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tulle_compiler.route.footprint import Footprint
 from tulle_compiler.route.trace import RAMP, Trace
 
 
@@ -23,12 +24,13 @@ class Load:
         self.colors[y : y + h, x : x + w] += colors
 
     def add(self, traces: Sequence[Trace], wavelets: int) -> None:
-        """A net's paths of one color."""
-        cells = np.unique(np.concatenate([t.y * self.colors.shape[1] + t.x for t in traces]))
-        self.colors.reshape(-1)[cells] += 1
+        """A net's paths of one color, in which no router is entered twice."""
+        footprint = Footprint.of(traces)
+        h, w = footprint.taken.shape
+        self.colors[footprint.y : footprint.y + h, footprint.x : footprint.x + w] += footprint.taken
         for t in traces:
             moved = (t.port != RAMP) & ~t.start
-            np.add.at(self.links, (t.port[moved], t.y[moved], t.x[moved]), wavelets)
+            self.links[t.port[moved], t.y[moved], t.x[moved]] += wavelets
 
     def crowding(self, trace: Trace, comfortable: int) -> int:
         """Sum over the path's routers of the colors beyond what is comfortable."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -62,24 +62,24 @@ class Route:
             net = plan.nets[index]
             groups = net_groups(plan, net)
             fitting = (c for c in candidates(placed, index) if orders.allows(groups, c.flipped))
-            best = _cheapest(list(islice(fitting, self.choices)), load, net.wavelets, comfortable)
+            best = _cheapest(islice(fitting, self.choices), load, net.wavelets, comfortable)
             if best is None:
                 raise no_path(placed, index)
             chosen[index] = best
             orders.relate(groups, best.flipped)
-            for traces in best.traces():
+            for traces in best.traces:
                 load.add(traces, net.wavelets)
         return [chosen[n] for n in range(len(plan.nets))], orders
 
 
-def _cheapest(choices: Sequence[Candidate], load: Load, wavelets: int, comfortable: int) -> Candidate | None:
+def _cheapest(choices: Iterable[Candidate], load: Load, wavelets: int, comfortable: int) -> Candidate | None:
     """The candidate of least cost in wavelet-hops; the first of equal ones."""
     best: tuple[float, Candidate] | None = None
     for c in choices:
         cost = wavelets * (c.hops + c.corners)
         if best is not None and cost >= best[0]:
-            continue
-        for path, *_ in c.traces():
+            break  # they come by length
+        for path, *_ in c.traces:
             cost += SHARING * load.sharing(path, wavelets) + CROWDING * wavelets * load.crowding(path, comfortable)
         if best is None or cost < best[0]:
             best = (cost, c)
@@ -97,7 +97,7 @@ def _color(placed: Placed, chosen: Sequence[Candidate]) -> Coloring:
     """Colors for the chosen paths and the kernels' internal routes."""
     regions = [Footprint.rectangle(frame.region) for frame in placed.frames]
     nets = {
-        (n, g): Footprint.of(traces) for n, c in enumerate(chosen) for g, traces in enumerate(c.traces())
+        (n, g): Footprint.of(traces) for n, c in enumerate(chosen) for g, traces in enumerate(c.traces)
     }
     return assign_colors(regions, [k.internal_colors for k in placed.plan.kernels], nets)
 

@@ -29,7 +29,7 @@ class Trace:
 
 def lane_values(value: Affine, lanes: tuple[int, int]) -> np.ndarray:
     """[I * J] values of an affine coordinate."""
-    i, j = np.arange(lanes[0])[:, None], np.arange(lanes[1])[None, :]
+    i, j = np.arange(lanes[0], dtype=np.int32)[:, None], np.arange(lanes[1], dtype=np.int32)[None, :]
     return (value.constant + i * value.per_i + j * value.per_j).ravel()
 
 
@@ -38,8 +38,8 @@ def trace(bundle: Bundle) -> Trace:
     lanes = bundle.lanes
     x, y = lane_values(bundle.x, lanes), lane_values(bundle.y, lanes)
     n = len(x)
-    index = np.arange(n)
-    parts = [Trace(x, y, np.full(n, CODE[bundle.source]), index, np.ones(n, bool))]
+    index = np.arange(n, dtype=np.int32)
+    parts = [Trace(x, y, np.full(n, CODE[bundle.source], np.int8), index, np.ones(n, bool))]
     for leg in bundle.legs:
         d = DIRECTION[leg.direction]
         to = lane_values(leg.to, lanes)
@@ -48,12 +48,12 @@ def trace(bundle: Bundle) -> Trace:
             raise ValueError(f"a leg {leg} runs backwards")
         total = int(steps.sum())
         lane = np.repeat(index, steps)
-        within = np.arange(total) - np.repeat(np.cumsum(steps) - steps, steps) + 1
+        within = np.arange(1, total + 1, dtype=np.int32) - np.repeat(np.cumsum(steps, dtype=np.int32) - steps, steps)
         parts.append(
             Trace(
                 x[lane] + STEP_X[d] * within,
                 y[lane] + STEP_Y[d] * within,
-                np.full(total, (d + 2) % 4),
+                np.full(total, (d + 2) % 4, np.int8),
                 lane,
                 np.zeros(total, bool),
             )
@@ -82,14 +82,19 @@ def fault(bundles: tuple[Bundle, ...], mesh: tuple[int, int]) -> str:
         off = (t.x < 0) | (t.y < 0) | (t.x >= width) | (t.y >= height)
         if off.any():
             return f"leaves the mesh at ({t.x[off][0]}, {t.y[off][0]})"
-    cell = [t.y * width + t.x for t in traces]
-    own = np.sort(np.concatenate([cell[0], *(c[~t.start] for c, t in zip(cell[1:], traces[1:], strict=True))]))
-    twice = own[1:][own[1:] == own[:-1]]
-    if len(twice):
-        return f"enters router ({twice[0] % width}, {twice[0] // width}) twice"
-    if len(traces) > 1:
-        joining = np.concatenate([(c * 5 + t.port)[t.start] for c, t in zip(cell[1:], traces[1:], strict=True)])
-        arrived = np.sort(cell[0] * 5 + traces[0].port)
-        if not (arrived[np.minimum(np.searchsorted(arrived, joining), len(arrived) - 1)] == joining).all():
+    x0, y0 = min(int(t.x.min()) for t in traces), min(int(t.y.min()) for t in traces)
+    w = max(int(t.x.max()) for t in traces) - x0 + 1
+    h = max(int(t.y.max()) for t in traces) - y0 + 1
+    cells = [(t.y - y0) * w + (t.x - x0) for t in traces]
+    entered = np.full(w * h, -1, np.int8)  # the port of each router in the bounding box
+    entered[cells[0]] = traces[0].port
+    for t, cell in zip(traces[1:], cells[1:], strict=True):
+        if (entered[cell[t.start]] != t.port[t.start]).any():
             return "a branch starts where its path does not pass"
-    return ""
+    own = np.concatenate([cells[0], *(c[~t.start] for c, t in zip(cells[1:], traces[1:], strict=True))])
+    entered[own] = 0
+    if np.count_nonzero(entered == 0) == len(own):
+        return ""
+    own.sort()
+    twice = int(own[1:][own[1:] == own[:-1]][0])
+    return f"enters router ({twice % w + x0}, {twice // w + y0}) twice"
