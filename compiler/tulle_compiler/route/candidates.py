@@ -33,20 +33,21 @@ class Candidate:
         return [[trace(b) for b in group] for group in self.groups]
 
 
-def candidates(placed: Placed, index: int) -> Iterator[Candidate]:
-    """Valid candidates of a net: paths of at most two corners first, then longer ones; each kind by length."""
+def candidates(placed: Placed, index: int, winding: bool) -> Iterator[Candidate]:
+    """Valid candidates of a net by length: paths of at most two corners, or those of three and four corners."""
     plan, frames = placed.plan, placed.frames
     net, link = plan.nets[index], placed.links[index]
     if link is not None:
         groups = edge_groups(plan, net, frames, link)
         if groups is not None:
-            yield Candidate(groups, False, 0, 0)
+            if not winding:
+                yield Candidate(groups, False, 0, 0)
             return
     ends = net_ends(plan, net, frames, link)
     width, height = plan.mesh
     bounds = Bounds((0, width - 1), (0, height - 1))
-    yield from _checked(plan, net, frames, link, _sorted(ends, net.lanes, bounds, winding=False)[:SIMPLE])
-    yield from _checked(plan, net, frames, link, _sorted(ends, net.lanes, bounds, winding=True)[:WINDING])
+    paths = _sorted(ends, net.lanes, bounds, winding)
+    yield from _checked(plan, net, frames, link, paths[: WINDING if winding else SIMPLE])
 
 
 def _sorted(ends: NetEnds, lanes: int, bounds: Bounds, winding: bool) -> list[Path]:

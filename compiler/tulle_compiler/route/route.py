@@ -39,7 +39,7 @@ class Route:
         best: tuple[Coloring, list[Candidate], Orders] | None = None
         for attempt in range(self.attempts):
             comfortable = max(1, target.usable_colors - 6 - 3 * attempt)
-            chosen, orders = self._paths(placed, comfortable)
+            chosen, orders = self._paths(placed, comfortable, thorough=attempt > 0)
             coloring = _color(placed, chosen)
             if best is None or coloring.used < best[0].used:
                 best = (coloring, chosen, orders)
@@ -51,8 +51,9 @@ class Route:
         assert not conflicts(routed), conflicts(routed)[0]
         return routed
 
-    def _paths(self, placed: Placed, comfortable: int) -> tuple[list[Candidate], Orders]:
-        """A path per net, nets with the shortest way first (they have the least choice)."""
+    def _paths(self, placed: Placed, comfortable: int, thorough: bool) -> tuple[list[Candidate], Orders]:
+        """A path per net, nets with the shortest way first (they have the least choice). Paths of more than two corners
+        are looked at where there is no simpler one, or everywhere if `thorough`."""
         plan = placed.plan
         load, orders = Load(plan.mesh), Orders()
         for kernel, frame in zip(plan.kernels, placed.frames, strict=True):
@@ -61,20 +62,25 @@ class Route:
         for index in sorted(range(len(plan.nets)), key=lambda n: (_distance(placed, n), n)):
             net = plan.nets[index]
             groups = net_groups(plan, net)
-            fitting = (c for c in candidates(placed, index) if orders.allows(groups, c.flipped))
-            best = _cheapest(islice(fitting, self.choices), load, net.wavelets, comfortable)
+            best: tuple[float, Candidate] | None = None
+            for winding in (False, True):
+                if winding and best is not None and not thorough:
+                    break
+                fitting = (c for c in candidates(placed, index, winding) if orders.allows(groups, c.flipped))
+                best = _cheapest(best, islice(fitting, self.choices), load, net.wavelets, comfortable)
             if best is None:
                 raise no_path(placed, index)
-            chosen[index] = best
-            orders.relate(groups, best.flipped)
-            for traces in best.traces:
+            chosen[index] = candidate = best[1]
+            orders.relate(groups, candidate.flipped)
+            for traces in candidate.traces:
                 load.add(traces, net.wavelets)
         return [chosen[n] for n in range(len(plan.nets))], orders
 
 
-def _cheapest(choices: Iterable[Candidate], load: Load, wavelets: int, comfortable: int) -> Candidate | None:
-    """The candidate of least cost in wavelet-hops; the first of equal ones."""
-    best: tuple[float, Candidate] | None = None
+def _cheapest(
+    best: tuple[float, Candidate] | None, choices: Iterable[Candidate], load: Load, wavelets: int, comfortable: int
+) -> tuple[float, Candidate] | None:
+    """The candidate of least cost in wavelet-hops, with its cost; of equal ones the first, `best` before all."""
     for c in choices:
         cost = wavelets * (c.hops + c.corners)
         if best is not None and cost >= best[0]:
@@ -83,7 +89,7 @@ def _cheapest(choices: Iterable[Candidate], load: Load, wavelets: int, comfortab
             cost += SHARING * load.sharing(path, wavelets) + CROWDING * wavelets * load.crowding(path, comfortable)
         if best is None or cost < best[0]:
             best = (cost, c)
-    return best[1] if best else None
+    return best
 
 
 def _distance(placed: Placed, index: int) -> int:
