@@ -41,6 +41,12 @@ class Limits:
     links: int
 
     @property
+    def sides(self) -> tuple[int, int]:
+        """Longest and shortest side that a region may have: bundles must find a way around it."""
+        longest, shortest = max(self.mesh), min(self.mesh)
+        return longest - longest // 8 - 1, max(1, shortest - shortest // 8 - 1)
+
+    @property
     def bytes(self) -> int:
         """SRAM for data, leaving a margin for banks."""
         return self.target.sram_bytes - CODE_BYTES - self.target.sram_bytes // self.target.banks
@@ -111,7 +117,7 @@ def search(problem: Problem) -> Sizes:
     best: Sizes | None = None
     smallest: Sizes | None = None
     base = _base_class(problem)
-    longest = max(problem.limits.mesh)
+    longest, _ = problem.limits.sides
     for lanes in steps(min(problem.classes.width[base], longest)):
         for period in _periods():
             sizes = _fit(problem, alike, base, lanes, period)
@@ -173,7 +179,7 @@ def _fit(problem: Problem, alike: dict[int, int], base: int, base_lanes: int, pe
     pending = sorted({width[c] for c in range(len(width)) if lanes[c] == 0}, reverse=True)
     for value in pending:
         members = [c for c in range(len(width)) if lanes[c] == 0 and width[c] == value]
-        for candidate in steps(min(value, max(problem.limits.mesh))):
+        for candidate in steps(min(value, problem.limits.sides[0])):
             for c in members:
                 lanes[c] = candidate
             if all(_linear_fits(problem, sizes, i, period) for i in _touching(problem, alike, members)):
@@ -232,7 +238,7 @@ def _finishers(problem: Problem, i: int, out: int, period: float) -> tuple[int, 
 
 def _fit_attention(problem: Problem, sizes: Sizes, period: float) -> bool:
     """Columns and rows per head, hence the lanes of the classes around each attention."""
-    target, longest = problem.limits.target, max(problem.limits.mesh)
+    target, longest = problem.limits.target, problem.limits.sides[0]
     known: dict[tuple[int, int, float], tuple[int, int]] = {}
     for i, stage in enumerate(problem.stages):
         if stage.kind != "attention" or not isinstance(stage.op, graph.Attention):
@@ -268,7 +274,7 @@ def _dictate(problem: Problem, sizes: Sizes, i: int, block: tuple[int, int]) -> 
 
 def _attention_rows(problem: Problem, op: graph.Attention, columns: int, period: float, target: Target) -> int | None:
     """Fewest rows of workers that keep within the period and SRAM."""
-    most = min(max(problem.limits.mesh), max(1, -(-problem.context // columns)))
+    most = min(problem.limits.sides[0], max(1, -(-problem.context // columns)))
     for rows in steps(most):
         sized = Attention("", "", op.heads, op.head_dim, op.scale, columns, rows, problem.context)
         slots = attention_slots(sized, problem.precision, target, problem.chunk, problem.context // 2)
@@ -280,7 +286,7 @@ def _attention_rows(problem: Problem, op: graph.Attention, columns: int, period:
 
 def _complete(problem: Problem, alike: dict[int, int], sizes: Sizes, period: float) -> bool:
     """Finishers, embedding groups, totals; False if a kernel exceeds the period, SRAM or the mesh."""
-    long, short = max(problem.limits.mesh), min(problem.limits.mesh)
+    long, short = problem.limits.sides
     for i, count in alike.items():
         cost = _stage(problem, sizes, i, period)
         if cost is None:
