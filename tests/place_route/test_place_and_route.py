@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -111,8 +112,6 @@ def test_no_room():
 
 def test_too_few_colors(tmp_path):
     text = (Path(__file__).parents[2] / "ir/tulle_ir/targets/generic.toml").read_text()
-    import re
-
     few = tmp_path / "few.toml"
     few.write_text(re.sub(r"(?m)^colors = \{ value = \d+", "colors = { value = 8", text))
     plan = gpt((80, 80), 1, target=str(few))

@@ -149,12 +149,15 @@ def check_routed(routed: Routed) -> None:
         if net.source.kernel >= 0 and net.sink.kernel >= 0 and net.lanes > 1:
             source = plan.kernels[net.source.kernel].terminals[net.source.terminal].order_group
             sink = plan.kernels[net.sink.kernel].terminals[net.sink.terminal].order_group
-            ends = (source in routed.reversed_groups[net.source.kernel], sink in routed.reversed_groups[net.sink.kernel])
+            ends = (
+                source in routed.reversed_groups[net.source.kernel],
+                sink in routed.reversed_groups[net.sink.kernel],
+            )
             assert (ends[0] != ends[1]) == routed.nets[index].flipped, net.name
     for kernel, frame, colors in zip(plan.kernels, routed.placed.frames, routed.internal, strict=True):
         assert len(set(colors)) == len(colors) == kernel.internal_colors
         x, y, w, h = frame.region
-        assert 0 <= x and 0 <= y and x + w <= plan.mesh[0] and y + h <= plan.mesh[1]
+        assert x >= 0 and y >= 0 and x + w <= plan.mesh[0] and y + h <= plan.mesh[1]
 
 
 def no_overlap(frames, mesh: tuple[int, int]) -> bool:

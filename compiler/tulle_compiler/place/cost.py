@@ -42,7 +42,9 @@ def topological_order(plan: Plan) -> list[int]:
     """Kernels from inputs to outputs; of several that could come next, the lowest index."""
     graph: nx.DiGraph[int] = nx.DiGraph()
     graph.add_nodes_from(range(len(plan.kernels)))
-    graph.add_edges_from((n.source.kernel, n.sink.kernel) for n in plan.nets if HOST not in (n.source.kernel, n.sink.kernel))
+    graph.add_edges_from(
+        (n.source.kernel, n.sink.kernel) for n in plan.nets if HOST not in (n.source.kernel, n.sink.kernel)
+    )
     if not nx.is_directed_acyclic_graph(graph):
         return list(range(len(plan.kernels)))
     return list(nx.lexicographical_topological_sort(graph))
@@ -86,9 +88,7 @@ class CostModel:
             lengths.append(int(np.abs(step).sum(axis=1).min()))
         return self._sum(lengths, 0.0, places, 0)
 
-    def _sum(
-        self, lengths: Sequence[int], sharing: float, places: Sequence[Place3], unroutable: int
-    ) -> PlacementCost:
+    def _sum(self, lengths: Sequence[int], sharing: float, places: Sequence[Place3], unroutable: int) -> PlacementCost:
         hops = [length / 2 + 1 for length in lengths]
         traffic = sum(s.weight * h for s, h in zip(self.wires.shapes, hops, strict=True))
         traffic += sum(self.host.nearest(n, places[self.host.kernel(n)]) for n in self.host.nets)
@@ -155,4 +155,3 @@ def overlaps(plan: Plan, places: Sequence[Place3]) -> list[tuple[int, int]]:
     off = (x0 < 0) | (y0 < 0) | (x1 > plan.mesh[0]) | (y1 > plan.mesh[1])
     pairs = [(int(a), int(b)) for a, b in np.argwhere(np.triu(hit, 1))]
     return pairs + [(int(k), int(k)) for k in np.flatnonzero(off)]
-

@@ -11,7 +11,7 @@ from tulle_compiler.place.search import Beam, build, remaining
 from tulle_compiler.place.spots import Pull, Spots
 from tulle_compiler.place.wires import Place3, frame_of
 
-TRIALS = 60  # per unit of effort
+TRIALS = 40  # per unit of effort
 RUN = 10  # most kernels taken out at once
 TRAFFIC_SLACK = 1.02  # a rebuilt part with this much more traffic may still win by sharing fewer links
 

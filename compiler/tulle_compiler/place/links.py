@@ -55,7 +55,7 @@ class HostEnds:
         return approaches_of(frame_of(self.plan.kernels[k], place), terminal(self.plan, k, net.sink.terminal))
 
     def costs(self, n: int, place: Place3) -> np.ndarray:
-        """[links] wavelet-hops of a net by each link; a hundred meshes more if the entry cannot be reached from there."""
+        """[links] wavelet-hops of a net by each link; a hundred meshes more if it does not lead to the entry."""
         point = np.array(self.point(n, place))
         hops = np.abs(self.at - point).sum(axis=1)
         approaches = self.approaches(n, place)
@@ -77,7 +77,7 @@ class HostEnds:
         if all(not e.branches and e.leg.to in (e.x, e.y) for e in entries):
             return np.zeros(len(self.links), bool)
         x, y, w, h = frame_of(kernel, place).region
-        return ((self.at >= [x, y]) & (self.at < [x + w, y + h])).all(axis=1)
+        return np.all((self.at >= [x, y]) & (self.at < [x + w, y + h]), axis=1)
 
     def nearest(self, n: int, place: Place3) -> float:
         """Wavelet-hops of a net by its best link."""

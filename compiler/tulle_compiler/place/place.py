@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tulle_compiler.place.blocks import find_blocks
-from tulle_compiler.place.cost import CostModel, PlacementCost, overlaps, topological_order
+from tulle_compiler.place.cost import CostModel, overlaps, topological_order
 from tulle_compiler.place.improve import improve
 from tulle_compiler.place.links import HostEnds
 from tulle_compiler.place.misfit import check_sizes, no_room
@@ -32,7 +32,7 @@ class Place:
     """
 
     seed: int = 0
-    effort: int = 2
+    effort: int = 1
 
     def __call__(self, plan: Plan) -> Placed:
         """Raises DoesNotFit if the kernels do not fit on the mesh, or no placement was found."""
@@ -94,10 +94,3 @@ class Place:
             for noise in (0.1, 0.3):
                 yield Beam(4, 2), Pull(x=strength, y=strength / 20, noise=noise)
                 yield Beam(4, 2), Pull(x=strength / 20, y=strength, noise=noise)
-
-
-def cost_of(placed: Placed, places: Sequence[Place3]) -> PlacementCost:
-    """The cost of other places for the kernels of `placed`, for comparison."""
-    wires = Wires(placed.plan)
-    host = HostEnds(wires, load_target(placed.plan.target))
-    return CostModel(wires, host, topological_order(placed.plan))(places)

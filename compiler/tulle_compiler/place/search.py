@@ -42,9 +42,7 @@ def build(
         if not following:
             return done
         following.sort()
-        states = [
-            _extended(spots, states[index], score, k, place) for score, index, place in following[: beam.width]
-        ]
+        states = [_extended(spots, states[index], score, k, place) for score, index, place in following[: beam.width]]
     return states[0].placed
 
 

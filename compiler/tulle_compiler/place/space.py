@@ -46,4 +46,4 @@ def _maximal(new: np.ndarray, kept: np.ndarray) -> np.ndarray:
 def _within(inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
     """[I, O] whether each inner rectangle lies in each outer one."""
     a, b = inner[:, None, :], outer[None, :, :]
-    return (a[..., :2] >= b[..., :2]).all(axis=2) & (a[..., 2:] <= b[..., 2:]).all(axis=2)
+    return np.all((a[..., :2] >= b[..., :2]) & (a[..., 2:] <= b[..., 2:]), axis=2)

@@ -97,7 +97,7 @@ class Spots:
     def _candidates(
         self, k: int, size: tuple[int, int], nets: Sequence[NetShape], placed: Mapping[int, Place3], space: Space
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Orientations [N] and origins [N, 2] for one size of the region: corners of the room and where nets are short."""
+        """Orientations [N] and origins [N, 2] for one size of the region: corners, and where nets are short."""
         free = space.free
         room = free[(free[:, 2] - free[:, 0] >= size[0]) & (free[:, 3] - free[:, 1] >= size[1])]
         turns = [o for o in self._turns[k] if self._sizes[k][o] == size]
@@ -116,9 +116,7 @@ class Spots:
         at = np.stack([x.reshape(-1), y.reshape(-1)], axis=1)
         return np.repeat(np.array(turns), len(at) // len(turns)), at
 
-    def _wanted(
-        self, k: int, o: int, nets: Sequence[NetShape], placed: Mapping[int, Place3]
-    ) -> list[tuple[int, int]]:
+    def _wanted(self, k: int, o: int, nets: Sequence[NetShape], placed: Mapping[int, Place3]) -> list[tuple[int, int]]:
         """WANTED origins at which the middles of a net's two lines coincide (or are as near as their pitches allow),
         heaviest nets first."""
         points: dict[tuple[int, int], None] = {}

@@ -17,7 +17,7 @@ from tulle_compiler.place.spots import Pull, Spots
 from tulle_compiler.place.turns import turned
 from tulle_compiler.place.wires import NetShape, Place3, frame_of
 
-SHAPES = 6  # shapes of slots tried
+SHAPES = 5  # shapes of slots tried
 LAYOUTS = 3  # layouts kept to tile with
 ELONGATED = 5.0  # slots are at most this many times longer than wide
 
@@ -33,9 +33,7 @@ class Layout:
     wires: float
 
 
-def tilings(
-    spots: Spots, blocks: Blocks, effort: int, rng: np.random.Generator
-) -> Iterator[Mapping[int, Place3]]:
+def tilings(spots: Spots, blocks: Blocks, effort: int, rng: np.random.Generator) -> Iterator[Mapping[int, Place3]]:
     """Complete placements made of equal blocks."""
     sizes = slot_sizes(spots, blocks)
     layouts = [*_free_layouts(spots, blocks, effort, rng)]
@@ -94,7 +92,7 @@ def _layouts(
     """Layouts of a block in a slot of a given size in the middle of the mesh, by searches with noise."""
     width, height = spots.plan.mesh
     x, y = (width - size[0]) // 2, (height - size[1]) // 2
-    for trial in range(6 + 6 * effort):
+    for trial in range(3 + 3 * effort):
         pull = (Pull(), Pull(x=0.1), Pull(y=0.1), Pull(x=0.03, y=0.03))[trial % 4]
         pull = Pull(pull.x, pull.y, noise=0.3 * (trial > 0))
         layout = _layout(spots, blocks, (x, y, x + size[0], y + size[1]), pull, rng)
@@ -105,7 +103,7 @@ def _layouts(
 def _free_layouts(spots: Spots, blocks: Blocks, effort: int, rng: np.random.Generator) -> Iterator[Layout]:
     """Layouts of a block on an empty mesh, in slots as large as they come out, if these tile the mesh."""
     width, height = spots.plan.mesh
-    for trial in range(8 + 8 * effort):
+    for trial in range(6 + 6 * effort):
         strength = (0.0, 0.05, 0.2, 0.5)[trial % 4]
         pull = Pull(strength, strength, noise=0.2 * (trial > 0))
         layout = _layout(spots, blocks, (0, 0, width, height), pull, rng)
@@ -116,11 +114,11 @@ def _free_layouts(spots: Spots, blocks: Blocks, effort: int, rng: np.random.Gene
 def _layout(
     spots: Spots, blocks: Blocks, window: tuple[int, int, int, int], pull: Pull, rng: np.random.Generator
 ) -> Layout | None:
-    """A layout of the middle block in a window (x0, y0, x1, y1), cut to its bounding box; None if not all have paths."""
+    """A layout of the middle block in a window (x0, y0, x1, y1), cut to its bounding box; None if a net has no path."""
     members = blocks.blocks[len(blocks.blocks) // 2]
     inner = _nets(spots, members, members)
     start = Partial(0.0, {}, Space(np.array([window], dtype=np.int64)))
-    placed = build(spots, start, members, Beam(4, 3), pull, rng)
+    placed = build(spots, start, members, Beam(3, 2), pull, rng)
     if not isinstance(placed, Mapping):
         return None
     if any(spots.wires.reach(s, placed[s.source], placed[s.sink]).path is None for s in inner):
@@ -165,15 +163,11 @@ def _oriented(spots: Spots, blocks: Blocks, layout: Layout, slots: Sequence[Slot
     return placed
 
 
-def _wires(
-    spots: Spots, nets: Sequence[NetShape], before: Mapping[int, Place3], after: Mapping[int, Place3]
-) -> float:
+def _wires(spots: Spots, nets: Sequence[NetShape], before: Mapping[int, Place3], after: Mapping[int, Place3]) -> float:
     return sum(s.weight * spots.wires.hops(s, before[s.source], after[s.sink]) for s in nets)
 
 
-def _in_slot(
-    spots: Spots, members: Sequence[int], layout: Layout, slot: Slot, turn: int
-) -> dict[int, Place3]:
+def _in_slot(spots: Spots, members: Sequence[int], layout: Layout, slot: Slot, turn: int) -> dict[int, Place3]:
     """A block's kernels in a slot, the layout turned."""
     placed = {}
     for k, place in zip(members, layout.places, strict=True):

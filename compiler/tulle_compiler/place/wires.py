@@ -40,17 +40,19 @@ class Reach(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NetShape:
-    """Both ends of a net between kernels in each orientation, relative to the kernels' origins; `doubled_*` are the sums
-    of the first and last lane's coordinates: [8, 2] of the source, [8, entries, 2] of the approaches. `slack`: hops that
-    parallel lines must be apart because their pitches differ, `reach`: how long both
-    lines are together; `source_axis`, `sink_axis`: the axis of travel there, by
-    orientation (0: x, 1: y; one lane: -1)."""
+    """Both ends of a net between kernels in each orientation, relative to the kernels' origins.
+
+    `weight`: lanes * wavelets. `signature`: equal for nets with equal paths. `doubled_*`: sums of the first and the last
+    lane's coordinates, [8, 2] of the source, [8, entries, 2] of the approaches. `slack`: hops that parallel lines must be
+    apart because their pitches differ; `reach`: how long both lines are together. `source_axis`, `sink_axis` [8]: the
+    axis of travel there (0: x, 1: y; one lane: -1).
+    """
 
     net: int
     source: int
     sink: int
     lanes: int
-    weight: int  # lanes * wavelets
+    weight: int
     signature: int
     sources: tuple[Source, ...]
     approaches: tuple[tuple[Approach, ...], ...]
@@ -149,9 +151,7 @@ class Wires:
     ) -> Reach:
         """The shortest path of three or four corners that passes the exact check."""
         paths = [p for a in approaches for p in winding_paths(start, a, shape.lanes, self.bounds)]
-        frames = {
-            k: frame_of(self.plan.kernels[k], place) for k, place in ((shape.source, source), (shape.sink, sink))
-        }
+        frames = {k: frame_of(self.plan.kernels[k], place) for k, place in ((shape.source, source), (shape.sink, sink))}
         for path in sorted(paths, key=lambda p: p.length)[:12]:
             groups = path_groups(self.plan, self.plan.nets[shape.net], frames, None, path)
             if not any(fault(group, self.plan.mesh) for group in groups):
@@ -248,4 +248,3 @@ def _signature(plan: Plan, net: Net) -> tuple[object, ...]:
         *of(plan.kernels[a.kernel], terminal(plan, a.kernel, a.terminal)),
         *of(plan.kernels[b.kernel], terminal(plan, b.kernel, b.terminal)),
     )
-

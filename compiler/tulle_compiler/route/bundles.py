@@ -17,17 +17,17 @@ def path_groups(plan: Plan, net: Net, frames: Frames, link: HostLink | None, pat
     source = link.side if net.source.kernel == HOST and link else Port.RAMP
     if net.sink.kernel == HOST:
         assert link is not None
-        return ((_bundle(path, net.lanes, 1, 0, source, None, link.side),),)
+        return ((path_bundle(path, net.lanes, 1, 0, source, None, link.side),),)
     sink = terminal(plan, net.sink.kernel, net.sink.terminal)
     frame, entry = frames[net.sink.kernel], sink.entries[path.entry]
     return tuple(
-        (_bundle(path, net.lanes, sink.colors, c, source, frame.leg(entry.leg), None), *_branches(frame, entry, c))
+        (path_bundle(path, net.lanes, sink.colors, c, source, frame.leg(entry.leg), None), *_branches(frame, entry, c))
         for c in range(sink.colors)
     )
 
 
 def edge_groups(plan: Plan, net: Net, frames: Frames, link: HostLink) -> Groups | None:
-    """The bundles of a host input whose edge router is the entry itself; None if it is not (or there is no such net)."""
+    """The bundles of a host input whose edge router is the entry itself; None if it is not."""
     if net.source.kernel != HOST or net.sink.kernel == HOST:
         return None
     frame = frames[net.sink.kernel]
@@ -44,7 +44,9 @@ def _branches(frame: Frame, entry: Entry, group: int) -> tuple[Bundle, ...]:
     return tuple(frame.bundle(bundle, group) for c, bundle in entry.branches if c == group)
 
 
-def _bundle(path: Path, lanes: int, colors: int, group: int, source: Port, last: Leg | None, end: Port | None) -> Bundle:
+def path_bundle(
+    path: Path, lanes: int, colors: int, group: int, source: Port, last: Leg | None, end: Port | None
+) -> Bundle:
     """The path of the sink positions i = j * colors + group, affine in j."""
 
     def affine(pair: Pair) -> Affine:

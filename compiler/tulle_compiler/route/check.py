@@ -9,8 +9,8 @@ from tulle_ir.routed import Routed
 
 
 def conflicts(routed: Routed) -> list[str]:
-    """What is wrong, one sentence each: a color that two nets, or a net and a kernel it passes, use in one router; a net
-    whose own paths of one color meet."""
+    """What is wrong, one sentence each: a color that two nets, or a net and a kernel it passes, use in one router; a
+    net whose own paths of one color meet."""
     plan = routed.placed.plan
     width, height = plan.mesh
     taken = np.zeros((height, width), np.int64)  # bit c: color c is used here

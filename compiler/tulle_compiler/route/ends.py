@@ -86,4 +86,3 @@ def starts_inside(entry: Entry, frame: Frame, link: HostLink) -> bool:
     (x, _), (y, _) = line(frame, entry.x, entry.y, 1)
     heading = frame.port(entry.heading)
     return (x, y) == (link.x, link.y) and DIRECTION[heading] == (DIRECTION[link.side] + 2) % 4
-

@@ -102,9 +102,7 @@ def _distance(placed: Placed, index: int) -> int:
 def _color(placed: Placed, chosen: Sequence[Candidate]) -> Coloring:
     """Colors for the chosen paths and the kernels' internal routes."""
     regions = [Footprint.rectangle(frame.region) for frame in placed.frames]
-    nets = {
-        (n, g): Footprint.of(traces) for n, c in enumerate(chosen) for g, traces in enumerate(c.traces)
-    }
+    nets = {(n, g): Footprint.of(traces) for n, c in enumerate(chosen) for g, traces in enumerate(c.traces)}
     return assign_colors(regions, [k.internal_colors for k in placed.plan.kernels], nets)
 
 

@@ -17,8 +17,8 @@ STEP_Y = (-1, 0, 1, 0)
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Routers that a bundle visits, in flat arrays of equal length: x, y, the input port (a direction 0-3 stands for the
-    side it comes *from*: 0 north .. 3 west; 4 the ramp), the flat lane i * J + j, and whether it is the path's start."""
+    """Routers that a bundle visits, in flat arrays of equal length: x, y, the input port (0 to 3 the sides north, east,
+    south, west, 4 the ramp), the flat lane i * J + j, and whether it is the path's start."""
 
     x: np.ndarray
     y: np.ndarray
