@@ -106,10 +106,11 @@ class _Planner:
         )
 
     def _own_mesh(self) -> tuple[int, int]:
-        """A nearly square mesh for the chosen sizes when none was asked for."""
-        longest = max(max(self.sizes.lanes), *(rows for _, rows in self.sizes.attention.values()), 1)
-        side = max(int(np.ceil(np.sqrt(self.sizes.area / FILL))), longest + max([0, *self.sizes.finishers.values()]))
-        side += 4
+        """A nearly square mesh for the chosen sizes when none was asked for; bundles have room beside every region."""
+        rows = [rows for _, rows in self.sizes.attention.values()]
+        longest = max([*self.sizes.lanes, *rows]) + max([0, *self.sizes.finishers.values()])
+        widest = max(self.sizes.lanes[self.classes.output[i]] for i, s in enumerate(self.stages) if s.kind != "linear")
+        side = max(int(np.ceil(np.sqrt(self.sizes.area / FILL))), longest + 2 * widest) + 4
         return min(side, self.target.width), min(side, self.target.height)
 
     def plan(self) -> Plan:
