@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 
-from tulle_ir.plan import Entry, Net
+from tulle_ir.plan import Entry, Net, Terminal
 from tulle_ir.program import Affine, Bundle, Port, Program, Route
 from tulle_ir.routed import Routed
 from tulle_ir.routes import PORTS, RAMP, STEP_X, STEP_Y, RouteEntries, check_links, expand_routes, opposite
@@ -94,20 +96,17 @@ def wanted(routed: Routed, net: Net, position: int) -> list[set[Cell]]:
     def on_mesh(cells: set[Cell]) -> set[Cell]:
         return {point(frame, Affine(x), Affine(y), 0) for x, y in cells}
 
-    return [on_mesh(canonical(e, position, terminal.colors)) for e in terminal.entries]
+    return [on_mesh(canonical(e, position, terminal)) for e in terminal.entries]
 
 
-def canonical(entry: Entry, i: int, colors: int) -> set[Cell]:
-    """The PEs, in canonical coordinates, that hear lane i."""
+def canonical(entry: Entry, i: int, terminal: Terminal) -> set[Cell]:
+    """The PEs, in canonical coordinates, that hear lane i. A terminal of one lane may fan out by any number."""
     x, y = value(entry.x, i, 0), value(entry.y, i, 0)
     cells = along(x, y, entry.leg.direction, value(entry.leg.to, i, 0))
     for group, bundle in entry.branches:
-        if group == i % colors:
-            lane = i // colors
-            lanes = [(lane, j) for j in range(bundle.lanes[1])] if lane or bundle.lanes[0] > 1 else []
-            if colors == 1 and bundle.lanes[1] == 1:  # one lane that fans out to many
-                lanes = [(n, 0) for n in range(bundle.lanes[0])]
-            for n, j in lanes:
+        if group == i % terminal.colors:
+            lanes = range(bundle.lanes[0]) if terminal.lanes == 1 else [i // terminal.colors]
+            for n, j in product(lanes, range(bundle.lanes[1])):
                 cells |= branch(bundle, n, j)
     return cells
 

@@ -68,6 +68,12 @@ class CostModel:
         unroutable = sum(r.path is None for r in reaches)
         return self._sum(lengths, self._shared(reaches), places, unroutable)
 
+    def lost(self, places: Sequence[Place3]) -> list[tuple[int, int]]:
+        """The kernels at both ends of each net without a path."""
+        shapes = self.wires.shapes
+        reaches = (self.wires.reach(s, places[s.source], places[s.sink]) for s in shapes)
+        return [(s.source, s.sink) for s, reach in zip(shapes, reaches, strict=True) if reach.path is None]
+
     def around(self, kernels: Collection[int], places: Sequence[Place3]) -> float:
         """The traffic of the nets that touch some kernels."""
         total = sum(

@@ -12,6 +12,7 @@ from tulle_compiler.place.spots import Pull, Spots
 from tulle_compiler.place.wires import Place3, frame_of
 
 TRIALS = 40  # per unit of effort
+REPAIRS = 150
 RUN = 10  # most kernels taken out at once
 TRAFFIC_SLACK = 1.02  # a rebuilt part with this much more traffic may still win by sharing fewer links
 
@@ -21,10 +22,22 @@ Places = tuple[Place3, ...]
 def improve(
     spots: Spots, cost: CostModel, order: Sequence[int], places: Places, effort: int, rng: np.random.Generator
 ) -> tuple[Places, PlacementCost]:
-    """Rebuild small groups of kernels, TRIALS * effort times; a change stays if the cost falls."""
+    """Rebuild small groups of kernels, TRIALS * effort times; a change stays if the cost falls. As long as a net has no
+    path, first around those (REPAIRS times at most)."""
     best, best_cost = places, cost(places)
-    for _ in range(TRIALS * effort if order else 0):
-        removed = _run(order, rng) if rng.random() < 0.5 else _neighbours(spots, best, order, rng)
+    trials = TRIALS * effort if order else 0
+    repairs = REPAIRS
+    while trials > 0 or (best_cost.unroutable and repairs > 0):
+        if best_cost.unroutable and repairs > 0:
+            repairs -= 1
+            lost = cost.lost(best)
+            removed = _around(spots, best, order, lost[int(rng.integers(len(lost)))], rng)
+        else:
+            trials -= 1
+            if rng.random() < 0.5:
+                removed = _run(order, rng)
+            else:
+                removed = _around(spots, best, order, (int(rng.integers(len(best))),), rng)
         candidate = _rebuilt(spots, best, removed, rng)
         if candidate is None or candidate == best:
             continue
@@ -44,14 +57,16 @@ def _run(order: Sequence[int], rng: np.random.Generator) -> list[int]:
     return removed[::-1] if rng.random() < 0.3 else removed
 
 
-def _neighbours(spots: Spots, places: Places, order: Sequence[int], rng: np.random.Generator) -> list[int]:
-    """Kernels that lie around one of them, in topological order."""
+def _around(
+    spots: Spots, places: Places, order: Sequence[int], kernels: Sequence[int], rng: np.random.Generator
+) -> list[int]:
+    """Some kernels and those that lie around the first of them, in topological order."""
     boxes = np.array([frame_of(k, p).region for k, p in zip(spots.plan.kernels, places, strict=True)])
     middle = boxes[:, :2] + boxes[:, 2:] / 2
-    centre = middle[int(rng.integers(0, len(places)))]
     count = int(rng.integers(2, RUN + 1))
-    near = set(np.argsort(np.abs(middle - centre).sum(axis=1), kind="stable")[:count].tolist())
-    return [k for k in order if k in near]
+    near = np.argsort(np.abs(middle - middle[kernels[0]]).sum(axis=1), kind="stable")[:count]
+    removed = {*near.tolist(), *kernels}
+    return [k for k in order if k in removed]
 
 
 def _rebuilt(spots: Spots, places: Places, removed: list[int], rng: np.random.Generator) -> Places | None:

@@ -42,10 +42,10 @@ class Reach(NamedTuple):
 class NetShape:
     """Both ends of a net between kernels in each orientation, relative to the kernels' origins.
 
-    `weight`: lanes * wavelets. `signature`: equal for nets with equal paths. `doubled_*`: sums of the first and the last
-    lane's coordinates, [8, 2] of the source, [8, entries, 2] of the approaches. `slack`: hops that parallel lines must be
-    apart because their pitches differ; `reach`: how long both lines are together. `source_axis`, `sink_axis` [8]: the
-    axis of travel there (0: x, 1: y; one lane: -1).
+    `weight`: lanes * wavelets. `signature`: equal for nets with equal paths. `doubled_*`: sums of the first and the
+    last lane's coordinates, [8, 2] of the source, [8, entries, 2] of the approaches. `slack`: hops that parallel lines
+    must be apart because their pitches differ; `reach`: how long both lines are together. `source_axis`, `sink_axis`
+    [8]: the axis of travel there (0: x, 1: y; one lane: -1).
     """
 
     net: int

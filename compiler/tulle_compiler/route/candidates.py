@@ -8,14 +8,14 @@ from functools import cached_property
 from itertools import chain
 
 from tulle_compiler.route.bundles import Groups, edge_groups, path_groups
-from tulle_compiler.route.ends import NetEnds, net_ends
-from tulle_compiler.route.shapes import Bounds, Path, simple_paths, winding_paths
+from tulle_compiler.route.ends import HOST, NetEnds, net_ends
+from tulle_compiler.route.shapes import Around, Bounds, Path, simple_paths, winding_paths
 from tulle_compiler.route.trace import Trace, fault, trace
 from tulle_ir.geometry import Frame
 from tulle_ir.placed import HostLink, Placed
 from tulle_ir.plan import Net, Plan
 
-SIMPLE, WINDING = 24, 48  # paths looked at
+SIMPLE, WINDING = 24, 200  # paths looked at
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,18 @@ def candidates(placed: Placed, index: int, winding: bool) -> Iterator[Candidate]
     ends = net_ends(plan, net, frames, link)
     width, height = plan.mesh
     bounds = Bounds((0, width - 1), (0, height - 1))
-    paths = _sorted(ends, net.lanes, bounds, winding)
+    regions = [frames[end.kernel].region for end in (net.source, net.sink) if end.kernel != HOST]
+    around = Around(tuple((x, x + w) for x, _, w, _ in regions), tuple((y, y + h) for _, y, _, h in regions))
+    paths = _sorted(ends, net.lanes, bounds, around if winding else None)
     yield from _checked(plan, net, frames, link, paths[: WINDING if winding else SIMPLE])
 
 
-def _sorted(ends: NetEnds, lanes: int, bounds: Bounds, winding: bool) -> list[Path]:
+def _sorted(ends: NetEnds, lanes: int, bounds: Bounds, around: Around | None) -> list[Path]:
+    """Simple paths, or winding ones around some regions, the shortest first."""
     paths = (
-        (winding_paths if winding else simple_paths)(ends.source, approach, lanes, bounds, 2 if winding else 4)
+        simple_paths(ends.source, approach, lanes, bounds, choices=4)
+        if around is None
+        else winding_paths(ends.source, approach, lanes, bounds, around)
         for approach in ends.approaches
     )
     return sorted(chain.from_iterable(paths), key=lambda p: (p.length, len(p.dirs), p.dirs, p.stops))

@@ -50,6 +50,16 @@ class Bounds(NamedTuple):
     y: Pair
 
 
+class Around(NamedTuple):
+    """Regions to go around: their extents (low, high; half-open) in x and in y."""
+
+    x: tuple[Pair, ...] = ()
+    y: tuple[Pair, ...] = ()
+
+
+NOTHING = Around()
+
+
 class Path(NamedTuple):
     """Legs as functions of the *sink* position i: leg m travels in dirs[m] to stops[m] (of i = 0 and of i = L-1).
 
@@ -95,24 +105,34 @@ def _ahead(source: Source, approach: Approach, direction: int) -> bool:
     return (c + d - a - b) * SIGN[direction] >= 0
 
 
-def winding_paths(source: Source, approach: Approach, lanes: int, bounds: Bounds, choices: int = 1) -> Iterator[Path]:
-    """Paths of three or four corners; they may touch themselves, which the exact check finds."""
+def winding_paths(
+    source: Source, approach: Approach, lanes: int, bounds: Bounds, around: Around = NOTHING
+) -> Iterator[Path]:
+    """Paths of three or four corners; they may touch themselves, which the exact check finds. Free coordinates take
+    their nearest positions, and those that just clear the regions of `around`."""
     heading = approach.heading
     for first in source.firsts:
         for turn in ACROSS[AXIS[first]]:
             for middle in ALONG[AXIS[first]]:
                 if AXIS[first] != AXIS[heading]:
-                    yield from solve(source, approach, (first, turn, middle, heading), lanes, bounds, choices)
+                    yield from solve(source, approach, (first, turn, middle, heading), lanes, bounds, 2, around)
                     continue
                 for second in ACROSS[AXIS[first]]:
                     dirs = (first, turn, middle, second, heading)
-                    yield from solve(source, approach, dirs, lanes, bounds, choices)
+                    yield from solve(source, approach, dirs, lanes, bounds, 1, around)
 
 
 def solve(
-    source: Source, approach: Approach, dirs: tuple[int, ...], lanes: int, bounds: Bounds, choices: int
+    source: Source,
+    approach: Approach,
+    dirs: tuple[int, ...],
+    lanes: int,
+    bounds: Bounds,
+    choices: int,
+    around: Around = NOTHING,
 ) -> Iterator[Path]:
-    """All paths along `dirs`: the free coordinates at their nearest, farthest and middle positions."""
+    """All paths along `dirs`: `choices` positions of each free coordinate (nearest, farthest, middle), and those that
+    clear the regions of `around`."""
     k = len(dirs)
     signs = [SIGN[d] for d in dirs]
     for (a, b), (low, high) in zip(approach.at, bounds, strict=True):
@@ -132,7 +152,7 @@ def solve(
         return
     coordinates = [along, line] + [(0, 0)] * (k - 2) + ([sink_line] if k > 1 else []) + [approach.at[last_axis]]
     least = [1 if 0 < m < k - 1 and signs[m - 1] != signs[m + 1] else 0 for m in range(k)]
-    for q in _fill(coordinates, 2, signs, slope, least, dirs, lanes, bounds, choices):
+    for q in _fill(coordinates, 2, signs, slope, least, dirs, lanes, bounds, choices, around):
         length = 0
         for m in range(k):
             (a0, a1), (b0, b1) = q[m], q[m + 2]
@@ -154,6 +174,7 @@ def _fill(
     lanes: int,
     bounds: Bounds,
     choices: int,
+    around: Around,
 ) -> Iterator[list[Pair]]:
     """Fill the free coordinates q[index] .. (q is shifted by 2 against the legs' numbers: leg m ends at q[m + 2])."""
     k = len(dirs)
@@ -173,10 +194,14 @@ def _fill(
             floor = max(floor, a + minimum, b - run + minimum)
         else:
             ceiling = min(ceiling, a - minimum, b - run - minimum)
-    for value in _positions(max(low, floor), min(high, ceiling), floor, ceiling, signs[m], lanes, choices):
+    low, high = max(low, floor), min(high, ceiling)
+    values = _positions(low, high, floor, ceiling, signs[m], lanes, choices)
+    for a, b in around[AXIS[dirs[m]]]:
+        values += [v for v in (a - 1 - max(run, 0), b - min(run, 0)) if low <= v <= high]
+    for value in dict.fromkeys(values):
         yield from _fill(
             [*q[:index], (value, value + run), *q[index + 1 :]],
-            index + 1, signs, slope, least, dirs, lanes, bounds, choices,
+            index + 1, signs, slope, least, dirs, lanes, bounds, choices, around,
         )  # fmt: skip
 
 
