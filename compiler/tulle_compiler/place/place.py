@@ -22,6 +22,8 @@ from tulle_ir.placed import Placed
 from tulle_ir.plan import Plan
 from tulle_ir.target import load_target
 
+FEWEST_BLOCKS = 3  # fewer are placed kernel by kernel
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -72,8 +74,9 @@ class Place:
                 best = (key, places)
 
         blocks = find_blocks(plan, order)
-        for result in tilings(spots, blocks, self.effort, rng) if blocks is not None else ():
-            consider(result)
+        if blocks is not None and len(blocks.blocks) >= FEWEST_BLOCKS:
+            for result in tilings(spots, blocks, self.effort, rng):
+                consider(result)
         empty = Partial(0.0, {}, Space.empty(plan.mesh))
         for tried, (beam, pull) in enumerate(self._settings(len(plan.kernels))):
             if tried > self.effort and best is not None and best[0][0] == 0:
