@@ -32,7 +32,7 @@ def main() -> None:
     width, height = (int(side) for side in arguments.mesh.split("x"))
     graph = import_onnx(DENSE)
     options = CompileOptions(mesh=(width, height))
-    print(f"the dense GPT-2 of gpt2_topics pruned by magnitude, {arguments.tokens} tokens, {arguments.mesh} PEs of wse2")
+    print(f"the dense GPT-2 of gpt2_topics, pruned: {arguments.tokens} tokens, {arguments.mesh} PEs of wse2")
     print(f"{'pruned':>8}{'chunk':>7}{'cycles':>10}{'predicted':>11}{'bound':>9}{'ideal':>9}{'AXPYs':>12}", end="")
     print(f"{'compile s':>11}{'run s':>8}{'crossings/s':>13}")
     for sparsity in SPARSITIES:

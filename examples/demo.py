@@ -1,7 +1,7 @@
 """The main job, from a trained and pruned GPT to values and cycles: what `make demo` runs.
 
-Compiles the sparse GPT-2 of gpt2_topics and its dense twin for the same mesh, runs a prompt on both, verifies the sparse
-one against onnxruntime, and compares.
+Compiles the sparse GPT-2 of gpt2_topics and its dense twin for the same mesh, runs a prompt on both, verifies the
+sparse one against onnxruntime, and compares.
 """
 
 from __future__ import annotations

@@ -5,12 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from tulle_ir.code import DType
-from tulle_ir.placed import HostLink
-from tulle_ir.plan import HostNet, Kernel, Net
-from tulle_ir.program import HostPort, HostStream, Program, ProgramClass, Protocol, Route, StreamFormat, Symbol
-from tulle_ir.routed import NetRoute, Routed
-from tulle_ir.target import Target
 
 from tulle_compiler.kernels.attention import emit_attention
 from tulle_compiler.kernels.embed import emit_embed
@@ -19,6 +13,12 @@ from tulle_compiler.kernels.linear import emit_linear
 from tulle_compiler.kernels.strip import emit_strip
 from tulle_compiler.kernels.view import PortView, View
 from tulle_compiler.options import Precision
+from tulle_ir.code import DType
+from tulle_ir.placed import HostLink
+from tulle_ir.plan import HostNet, Kernel, Net
+from tulle_ir.program import HostPort, HostStream, Program, ProgramClass, Protocol, Route, StreamFormat, Symbol
+from tulle_ir.routed import NetRoute, Routed
+from tulle_ir.target import Target
 
 EMITTERS = {
     "scatter": emit_host_lanes,

@@ -114,4 +114,3 @@ def signature(graph: Graph, last_only: bool) -> dict[str, Any]:
         "inputs": [{"name": source.name, "dtype": dtype, "shape": shape, "stream": source.name}],
         "outputs": [{"name": result.name, "dtype": "float32", "shape": out, "stream": result.name}],
     }
-

@@ -55,7 +55,7 @@ class RouteFinding:
 
 @dataclass(frozen=True, slots=True)
 class RouteEntries:
-    """Route entries sorted by (router, color): `port` 0..4 is the input (N, E, S, W, RAMP), bit p of `mask` is output p."""
+    """Entries sorted by (router, color): `port` 0..4 is the input (N, E, S, W, RAMP), bit p of `mask` is output p."""
 
     router: np.ndarray  # i32[n], y * W + x
     color: np.ndarray  # u8[n]

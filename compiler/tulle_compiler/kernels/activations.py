@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from tulle_compiler.kernels.builder import ClassBuilder, mem, vector
 from tulle_compiler.options import Precision
 from tulle_ir.code import DType, Instruction, Reg, VectorOp

@@ -7,6 +7,7 @@ passes the later shares on; it sends its own results before those of finisher s 
 from __future__ import annotations
 
 import numpy as np
+
 from tulle_compiler.kernels.activations import activation_code, activation_slots
 from tulle_compiler.kernels.builder import ClassBuilder, launch, mem, send_header, take_header, wait
 from tulle_compiler.kernels.chains import at

@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+
 from tulle_compiler.kernels.builder import ClassBuilder, launch, mem, send_header, take_header, wait
 from tulle_compiler.kernels.chains import at, column_entries
 from tulle_compiler.kernels.view import View, partition_tensors

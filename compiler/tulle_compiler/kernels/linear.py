@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+
 from tulle_compiler.kernels.builder import ClassBuilder, launch, mem, send_header, take_header, vector, wait
 from tulle_compiler.kernels.chains import at, chain_classes, column_entries, east_chain
 from tulle_compiler.kernels.finish import emit_finishers, finish_slots, result_chain, shares

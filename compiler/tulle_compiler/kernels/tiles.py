@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tulle_compiler.kernels.builder import Columns
 from tulle_compiler.partition import Partition
 from tulle_ir.code import DType

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
 from tulle_compiler.options import Precision
 from tulle_compiler.partition import Partition
 from tulle_ir.code import DType
