@@ -30,10 +30,6 @@ def encode(text: str) -> list[int]:
     return [ids.get(character, ids[UNKNOWN]) for character in text]
 
 
-def decode(ids: list[int]) -> str:
-    return "".join(CHARACTERS[index] for index in ids)
-
-
 def load() -> Corpus:
     text = "\n\n".join(distinct_paragraphs()).translate(TO_ASCII)
     ids = torch.tensor(encode(text))

@@ -15,7 +15,6 @@ class Shape:
     layers: int = 4
     heads: int = 4
     hidden: int = 512
-    dropout: float = 0.1
 
 
 class Attention(nn.Module):
@@ -44,12 +43,11 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(shape.width)
         self.expand = nn.Linear(shape.width, shape.hidden)
         self.contract = nn.Linear(shape.hidden, shape.width)
-        self.dropout = nn.Dropout(shape.dropout)
 
     def forward(self, x: Tensor) -> Tensor:  # [batch, seq, width] -> the same
-        x = x + self.dropout(self.attention(self.norm1(x)))
+        x = x + self.attention(self.norm1(x))
         hidden = F.gelu(self.expand(self.norm2(x)), approximate="tanh")
-        return x + self.dropout(self.contract(hidden))
+        return x + self.contract(hidden)
 
 
 class GPT2(nn.Module):
@@ -58,27 +56,36 @@ class GPT2(nn.Module):
         self.shape = shape
         self.tokens = nn.Embedding(shape.vocabulary, shape.width)
         self.positions = nn.Embedding(shape.context, shape.width)
-        self.dropout = nn.Dropout(shape.dropout)
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(shape.width)
-        self.apply(initialise)
-        for block in self.blocks:  # as in GPT-2: the residual stream starts with a variance independent of the depth
-            for linear in (block.attention.project, block.contract):
-                nn.init.normal_(linear.weight, std=0.02 / (2 * shape.layers) ** 0.5)
+        initialise(self)
 
     def forward(self, input_ids: Tensor) -> Tensor:  # int64 [batch, seq] -> logits [batch, seq, vocabulary]
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)
-        x = self.dropout(self.tokens(input_ids) + self.positions(positions))
+        x = self.tokens(input_ids) + self.positions(positions)
         for block in self.blocks:
             x = block(x)
         return F.linear(self.norm(x), self.tokens.weight)
 
 
-def initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.Linear | nn.Embedding):
-        nn.init.normal_(module.weight, std=0.02)
-    if isinstance(module, nn.Linear):
-        nn.init.zeros_(module.bias)
+@torch.no_grad()
+def initialise(model: GPT2) -> None:
+    """As in GPT-2, but wider for the smaller width, and with positions that start as sinusoids.
+
+    From random positions the model spends hundreds of steps on character pairs before it finds "the one before".
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.normal_(module.weight, std=0.06)
+        if isinstance(module, nn.Linear):
+            nn.init.zeros_(module.bias)
+    for block in model.blocks:  # the residual stream starts with a variance that does not depend on the depth
+        for linear in (block.attention.project, block.contract):
+            linear.weight /= (2 * model.shape.layers) ** 0.5
+    half = model.shape.width // 2
+    frequencies = model.shape.context ** -(torch.arange(half) / half)
+    angles = torch.arange(model.shape.context)[:, None] * frequencies
+    model.positions.weight.copy_(0.1 * torch.cat([angles.sin(), angles.cos()], dim=1))
 
 
 def prunable(model: GPT2) -> dict[str, nn.Parameter]:

@@ -27,13 +27,15 @@ HERE = Path(__file__).parent
 class Plan:
     """How to train; the units are optimizer steps unless said otherwise."""
 
-    shared: int = 1000  # dense, before the two copies part
+    shared: int = 700  # dense, before the two copies part
     stages: int = 8  # each removes 20 % of the weights that are left: 0.8^8 = 16.8 % stay
-    stage: int = 60  # between one removal and the next
-    final: int = 620  # with the mask fixed, while the learning rate falls
-    warm_up: int = 100
-    batch: int = 12  # sequences of `Shape.context` characters
-    peak_rate: float = 2e-3
+    stage: int = 75  # between one removal and the next
+    final: int = 1300  # with the mask fixed, while the learning rate falls
+    retrain: int = 450  # further steps of the pruned copy alone, from a fresh optimizer and a raised rate
+    warm_up: int = 50
+    batch: int = 6  # sequences of `Shape.context` characters
+    peak_rate: float = 3e-3
+    retrain_rate: float = 1.5e-3
     last_rate: float = 1e-4
     weight_decay: float = 0.1
     seed: int = 1
@@ -44,7 +46,11 @@ class Plan:
         return self.shared + self.stages * self.stage + self.final
 
     def rate(self, step: int) -> float:
-        """Linear warm-up, constant through the pruning, then a cosine down to `last_rate`."""
+        """Linear warm-up, constant through the pruning, then a cosine down to `last_rate`; retraining again so."""
+        if step >= self.steps:
+            done = step - self.steps
+            fall = (1 + math.cos(math.pi * done / self.retrain)) / 2
+            return min(1.0, (done + 1) / 20) * (self.last_rate + (self.retrain_rate - self.last_rate) * fall)
         if step < self.warm_up:
             return self.peak_rate * (step + 1) / self.warm_up
         fallen = max(0.0, (step - (self.steps - self.final)) / self.final)
@@ -70,6 +76,12 @@ class Run:
         twin = Run(name, deepcopy(self.model), self.plan)
         twin.optimizer.load_state_dict(deepcopy(self.optimizer.state_dict()))
         return twin
+
+    def restarted(self) -> "Run":
+        """The same model and masks with a fresh optimizer."""
+        again = Run(self.name, self.model, self.plan)
+        again.removed = self.removed
+        return again
 
     def prune(self, kept: float) -> None:
         """Mark the lowest magnitudes of each matrix until the share `kept` is left. Once marked, always marked."""
@@ -120,10 +132,10 @@ def train(run: Run, first: int, last: int, corpus: data.Corpus, record: list[dic
     """Train from step `first` to before `last`. The batches depend on the seed and on `first` only."""
     plan, context = run.plan, run.model.shape.context
     batches = torch.Generator().manual_seed(plan.seed + first)
-    torch.manual_seed(plan.seed + first)  # dropout
     started, losses = time.monotonic(), []
     for step in range(first, last):
-        if run.name == "sparse" and (step - first) % plan.stage == 0 and step - first < plan.stages * plan.stage:
+        branched = step - plan.shared
+        if run.name == "sparse" and branched % plan.stage == 0 and branched < plan.stages * plan.stage:
             run.prune(plan.kept(step))
         starts = torch.randint(len(corpus.train) - context, (plan.batch, 1), generator=batches)
         losses.append(run.step(step, corpus.train[starts + torch.arange(context + 1)]))
@@ -150,7 +162,7 @@ def facts(run: Run, corpus: data.Corpus) -> dict:
         "loss_unit": "nats per character",
         "sparsity": {name: round(value, 4) for name, value in run.sparsity().items()},
         "parameters": sum(p.numel() for p in run.model.parameters()),
-        "steps": run.plan.steps,
+        "steps": run.plan.steps + (run.plan.retrain if run.name == "sparse" else 0),
         "seed": run.plan.seed,
         "text": "pydoc_data.topics",
         "text_sha256": corpus.sha256,
@@ -165,7 +177,7 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="a few steps only, to try the script")
     options.add_argument("--out", type=Path, default=HERE, help="folder for the two models and the loss record")
     chosen = options.parse_args()
-    plan = Plan(shared=40, stage=5, final=20, seed=chosen.seed) if chosen.quick else Plan(seed=chosen.seed)
+    plan = Plan(shared=40, stage=5, final=20, retrain=20, seed=chosen.seed) if chosen.quick else Plan(seed=chosen.seed)
 
     torch.set_num_threads(1)  # one thread adds in one order, so a seed repeats to the bit on one machine
     torch.manual_seed(plan.seed)
@@ -179,6 +191,9 @@ def main() -> None:
     sparse = dense.branch("sparse")
     for run in (sparse, dense):
         train(run, plan.shared, plan.steps, corpus, record)
+        if run is sparse:
+            run = run.restarted()
+            train(run, plan.steps, plan.steps + plan.retrain, corpus, record)
         path = chosen.out / f"gpt2_topics_{run.name}.onnx"
         about = facts(run, corpus)
         export(run.model, path, about)
