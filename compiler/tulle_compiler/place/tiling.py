@@ -92,7 +92,7 @@ def _layouts(
     """Layouts of a block in a slot of a given size in the middle of the mesh, by searches with noise."""
     width, height = spots.plan.mesh
     x, y = (width - size[0]) // 2, (height - size[1]) // 2
-    for trial in range(4 + 2 * effort):
+    for trial in range(3 + 3 * effort):
         pull = (Pull(), Pull(x=0.1), Pull(y=0.1), Pull(x=0.03, y=0.03))[trial % 4]
         pull = Pull(pull.x, pull.y, noise=0.3 * (trial > 0))
         layout = _layout(spots, blocks, (x, y, x + size[0], y + size[1]), pull, rng)
@@ -103,7 +103,7 @@ def _layouts(
 def _free_layouts(spots: Spots, blocks: Blocks, effort: int, rng: np.random.Generator) -> Iterator[Layout]:
     """Layouts of a block on an empty mesh, in slots as large as they come out, if these tile the mesh."""
     width, height = spots.plan.mesh
-    for trial in range(8 + 4 * effort):
+    for trial in range(6 + 6 * effort):
         strength = (0.0, 0.05, 0.2, 0.5)[trial % 4]
         pull = Pull(strength, strength, noise=0.2 * (trial > 0))
         layout = _layout(spots, blocks, (0, 0, width, height), pull, rng)
