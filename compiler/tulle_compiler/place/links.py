@@ -98,8 +98,8 @@ class HostEnds:
             chosen[n] = i
 
     def _bent(self, n: int, place: Place3) -> np.ndarray:
-        """[links] a convex function of the distance, less than one wavelet-hop in all: of assignments with equal hops the
-        one that keeps the order, so that nets cross less."""
+        """[links] a convex function of the distance, less than one wavelet-hop in all: of assignments with equal hops
+        the one that keeps the order, so that nets cross less."""
         step = self.at - np.array(self.point(n, place))
         return (step**2).sum(axis=1) / (sum(self.plan.mesh) ** 2 * (len(self.nets) + 1))
 

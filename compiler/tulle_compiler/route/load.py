@@ -11,8 +11,8 @@ from tulle_compiler.route.trace import RAMP, Trace
 
 
 class Load:
-    """Color counts [H, W], wavelets per chunk on the links *into* each router [4 input sides, H, W], and which net of one
-    lane passes (its number, 0 for none; of several the last) [H, W]."""
+    """Color counts [H, W], wavelets per chunk on the links *into* each router [4 input sides, H, W], and which net of
+    one lane passes (its number, 0 for none; of several the last) [H, W]."""
 
     def __init__(self, mesh: tuple[int, int]) -> None:
         width, height = mesh
