@@ -17,10 +17,6 @@ from tulle_ir.target import Target
 
 SIDES = (Port.SOUTH, Port.WEST, Port.NORTH, Port.EAST)  # by heading, the side that the wavelets come from
 
-TINY = 1e-9  # what sums of floats may differ by
-
-MANY = 4  # nets between one kernel and the host
-
 
 class HostEnds:
     """The nets that touch the host, and where they meet their kernels."""
@@ -73,36 +69,6 @@ class HostEnds:
             hops = hops + np.where(reachable, 0, 100 * (width + height))
         return self.plan.nets[n].wavelets * hops
 
-    def _untangle(self, nets: list[int], chosen: dict[int, int], place: Place3) -> None:
-        """Permute the links of one kernel's nets so that the nets need not cross.
-
-        The links in their order around the mesh must match the ends in their order along the kernel, seen from the side
-        that nets leave it on. A kernel that stands upright away from the edges has two such sides, one to each edge
-        with links, and its nets are in order already.
-        """
-        x, y, w, h = frame_of(self.plan.kernels[self.kernel(nets[0])], place).region
-        if len(nets) < MANY or (h > w and x > 0 and x + w < self.plan.mesh[0]):
-            return
-        edge = Port.WEST if h > w and x == 0 else Port.EAST
-
-        def around(i: int) -> tuple[int, int]:
-            link = self.links[i]
-            if w >= h:  # from the south-west corner over the north to the south-east
-                return (0, -link.y) if link.side is Port.WEST else (1, link.y)
-            if link.side is not edge:  # away from the kernel's own edge: north to south
-                return 1, link.y
-            return (0, -link.y) if link.y < y + h // 2 else (2, -link.y)
-
-        ends = sorted(nets, key=lambda n: (self.point(n, place)[0 if w >= h else 1], n))
-        for n, i in zip(ends, sorted((chosen[n] for n in nets), key=around), strict=True):
-            chosen[n] = i
-
-    def _bent(self, n: int, place: Place3) -> np.ndarray:
-        """[links] a convex function of the distance, less than one wavelet-hop in all: of assignments with equal hops
-        the one that keeps the order, so that nets cross less."""
-        step = self.at - np.array(self.point(n, place))
-        return (step**2).sum(axis=1) / (sum(self.plan.mesh) ** 2 * (len(self.nets) + 1))
-
     def _inside(self, n: int, place: Place3) -> np.ndarray:
         """[links] whether a link's router is among those that a net's own fan-out may take."""
         net = self.plan.nets[n]
@@ -129,15 +95,13 @@ class HostEnds:
         result: list[HostLink | None] = [None] * len(self.plan.nets)
         for is_input in (True, False):  # a link carries one wavelet per cycle in each direction
             nets = [n for n in self.nets if (self.plan.nets[n].source.kernel == HOST) == is_input]
-            costs = {n: self.costs(n, places[self.kernel(n)]) + self._bent(n, places[self.kernel(n)]) for n in nets}
+            costs = {n: self.costs(n, places[self.kernel(n)]) for n in nets}
             used = np.zeros(len(self.links), np.int64)
             chosen: dict[int, int] = {}
             for n in nets:
                 chosen[n] = int(np.lexsort((costs[n], used))[0])
                 used[chosen[n]] += 1
             _exchange(nets, chosen, used, costs)
-            for k in dict.fromkeys(self.kernel(n) for n in nets):
-                self._untangle([n for n in nets if self.kernel(n) == k], chosen, places[k])
             for n in nets:
                 result[n] = self.links[chosen[n]]
         return tuple(result)
@@ -150,13 +114,13 @@ def _exchange(nets: list[int], chosen: dict[int, int], used: np.ndarray, costs: 
         changed = False
         for place, n in enumerate(nets):
             cost = costs[n]
-            for i in np.flatnonzero((used < used[chosen[n]]) & (cost < cost[chosen[n]] - TINY))[:1]:
+            for i in np.flatnonzero((used < used[chosen[n]]) & (cost < cost[chosen[n]]))[:1]:
                 used[chosen[n]] -= 1
                 used[i] += 1
                 chosen[n] = int(i)
                 changed = True
             for other in nets[place + 1 :]:
                 a, b = chosen[n], chosen[other]
-                if cost[b] + costs[other][a] < cost[a] + costs[other][b] - TINY:
+                if cost[b] + costs[other][a] < cost[a] + costs[other][b]:
                     chosen[n], chosen[other] = b, a
                     changed = True

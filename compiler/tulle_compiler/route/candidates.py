@@ -15,14 +15,13 @@ from tulle_ir.geometry import Frame
 from tulle_ir.placed import HostLink, Placed
 from tulle_ir.plan import Net, Plan
 
-SIMPLE, WINDING = 48, 200  # paths looked at
+SIMPLE, WINDING = 24, 200  # paths looked at
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A path's bundles by color group, with what choosing needs. `hops`: of all lanes together."""
 
-    lanes: int
     groups: Groups
     flipped: bool
     hops: float
@@ -42,7 +41,7 @@ def candidates(placed: Placed, index: int, winding: bool) -> Iterator[Candidate]
         groups = edge_groups(plan, net, frames, link)
         if groups is not None:
             if not winding:
-                yield Candidate(1, groups, False, 0, 0)
+                yield Candidate(groups, False, 0, 0)
             return
     ends = net_ends(plan, net, frames, link)
     width, height = plan.mesh
@@ -56,7 +55,7 @@ def candidates(placed: Placed, index: int, winding: bool) -> Iterator[Candidate]
 def _sorted(ends: NetEnds, lanes: int, bounds: Bounds, around: Around | None) -> list[Path]:
     """Simple paths, or winding ones around some regions, the shortest first."""
     paths = (
-        simple_paths(ends.source, approach, lanes, bounds, choices=4 if lanes > 1 else 16)
+        simple_paths(ends.source, approach, lanes, bounds, choices=4)
         if around is None
         else winding_paths(ends.source, approach, lanes, bounds, around)
         for approach in ends.approaches
@@ -70,4 +69,4 @@ def _checked(
     for path in paths:
         groups = path_groups(plan, net, frames, link, path)
         if not any(fault(group, plan.mesh) for group in groups):
-            yield Candidate(net.lanes, groups, path.flipped, net.lanes * path.length / 2, len(path.dirs))
+            yield Candidate(groups, path.flipped, net.lanes * path.length / 2, len(path.dirs))

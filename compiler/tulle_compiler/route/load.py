@@ -11,30 +11,26 @@ from tulle_compiler.route.trace import RAMP, Trace
 
 
 class Load:
-    """Color counts [H, W], wavelets per chunk on the links *into* each router [4 input sides, H, W], and which net of
-    one lane passes (its number, 0 for none; of several the last) [H, W]."""
+    """Color counts [H, W] and wavelets per chunk on the links *into* each router [4 input sides, H, W]."""
 
     def __init__(self, mesh: tuple[int, int]) -> None:
         width, height = mesh
         self.colors = np.zeros((height, width), np.int32)
         self.links = np.zeros((4, height, width), np.int32)
-        self.single = np.zeros((height, width), np.int32)
 
     def add_region(self, region: tuple[int, int, int, int], colors: int) -> None:
         """A kernel's own colors, counted in all its routers."""
         x, y, w, h = region
         self.colors[y : y + h, x : x + w] += colors
 
-    def add(self, traces: Sequence[Trace], wavelets: int, single: int) -> None:
-        """A net's paths of one color, in which no router is entered twice; `single`: its number if it has one lane."""
+    def add(self, traces: Sequence[Trace], wavelets: int) -> None:
+        """A net's paths of one color, in which no router is entered twice."""
         footprint = Footprint.of(traces)
         h, w = footprint.taken.shape
         self.colors[footprint.y : footprint.y + h, footprint.x : footprint.x + w] += footprint.taken
         for t in traces:
             moved = (t.port != RAMP) & ~t.start
             self.links[t.port[moved], t.y[moved], t.x[moved]] += wavelets
-        if single:
-            self.single[traces[0].y, traces[0].x] = single
 
     def crowding(self, trace: Trace, comfortable: int) -> int:
         """Sum over the path's routers of the colors beyond what is comfortable."""
@@ -45,7 +41,3 @@ class Load:
         moved = (trace.port != RAMP) & ~trace.start
         there = self.links[trace.port[moved], trace.y[moved], trace.x[moved]]
         return int(np.minimum(there, wavelets).sum())
-
-    def crossings(self, trace: Trace) -> int:
-        """How many different nets of one lane the path meets."""
-        return len(set(self.single[trace.y, trace.x].tolist()) - {0})

@@ -19,7 +19,6 @@ from tulle_ir.routed import NetRoute, Routed
 from tulle_ir.target import load_target
 
 SHARING = 2.0  # as in place/cost.py: hops that a shared link is worth
-CROSSING = 50.0  # hops that meeting another net of one lane is worth: each such pair needs two colors
 CROWDING = 4.0  # hops of one lane that a router beyond the comfortable number of colors is worth
 
 
@@ -68,14 +67,13 @@ class Route:
                 if winding and best is not None and not thorough:
                     break
                 fitting = (c for c in candidates(placed, index, winding) if orders.allows(groups, c.flipped))
-                count = self.choices if net.lanes > 1 else 6 * self.choices
-                best = _cheapest(best, islice(fitting, count), load, net.wavelets, comfortable)
+                best = _cheapest(best, islice(fitting, self.choices), load, net.wavelets, comfortable)
             if best is None:
                 raise no_path(placed, index)
             chosen[index] = candidate = best[1]
             orders.relate(groups, candidate.flipped)
             for traces in candidate.traces:
-                load.add(traces, net.wavelets, index + 1 if net.lanes == 1 else 0)
+                load.add(traces, net.wavelets)
         return [chosen[n] for n in range(len(plan.nets))], orders
 
 
@@ -89,8 +87,6 @@ def _cheapest(
             break  # they come by length
         for path, *_ in c.traces:
             cost += SHARING * load.sharing(path, wavelets) + CROWDING * wavelets * load.crowding(path, comfortable)
-            if c.lanes == 1:
-                cost += CROSSING * wavelets * load.crossings(path)
         if best is None or cost < best[0]:
             best = (cost, c)
     return best

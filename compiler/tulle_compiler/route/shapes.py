@@ -214,9 +214,9 @@ def _positions(low: int, high: int, floor: int, ceiling: int, sign: int, lanes: 
         return [near]
     if floor > -UNBOUNDED and ceiling < UNBOUNDED:
         far = high if sign > 0 else low
-        wanted = [near, far, *(low + (high - low) * n // (choices - 1) for n in range(1, choices - 1))]
+        wanted = [near, far, (low + high) // 2]
     else:
-        wanted = [near + step * extra for extra in (0, 1, 2, *(n * max(lanes, 3) for n in range(1, choices - 2)))]
+        wanted = [near + step * extra for extra in (0, 1, 2, lanes, 2 * lanes, 3 * lanes)]
     kept = [v for v in dict.fromkeys(wanted) if low <= v <= high]
     return kept[:choices]
 
