@@ -62,17 +62,23 @@ class Compiled:
         return Artifact(self.manifest, print_stages(self.stages), self.program)
 
 
-def compile_model(path: Path, options: CompileOptions, on_pass: OnPass | None = None) -> Compiled:
+def compile_model(
+    path: Path, options: CompileOptions, on_pass: OnPass | None = None, *, target: Target | None = None
+) -> Compiled:
     """Compile an ONNX file. Raises the errors of tulle_ir.diagnostics; `on_pass` gets (pass, stage, seconds)."""
     watch = _Watch(on_pass)
     graph = watch("import", lambda: import_onnx(path))
-    return compile_graph(graph, options, watch)
+    return compile_graph(graph, options, watch, target=target)
 
 
-def compile_graph(graph: Graph, options: CompileOptions, watch: _Watch | None = None) -> Compiled:
-    """Compile a Graph."""
+def compile_graph(
+    graph: Graph, options: CompileOptions, watch: _Watch | None = None, *, target: Target | None = None
+) -> Compiled:
+    """Compile a Graph. `target` is a variation, of the same name, of the one that the options name (another
+    `axpy_overhead`, say): stages hold names only, so a Session needs to be given it too.
+    """
     watch = watch or _Watch(None)
-    target = load_target(options.target)
+    target = target or load_target(options.target)
     check_mesh(options, target)
     pruned: PruneReport | None = None
     if options.prune:
@@ -97,11 +103,11 @@ def _map(graph: Graph, options: CompileOptions, target: Target, watch: _Watch) -
             _verify(plan, target, watch)
             if options.level == "plan":
                 return {"plan": plan}
-            placed = watch("place", lambda plan=plan: Place(seed=options.seed)(plan))
+            placed = watch("place", lambda plan=plan: Place(seed=options.seed, target=target)(plan))
             _verify(placed, target, watch)
             if options.level == "placed":
                 return {"plan": plan, "placed": placed}
-            routed: Routed = watch("route", lambda placed=placed: Route()(placed))
+            routed: Routed = watch("route", lambda placed=placed: Route(target=target)(placed))
             _verify(routed, target, watch)
             return {"plan": plan, "placed": placed, "routed": routed}
         except DoesNotFit as error:

@@ -20,7 +20,7 @@ from tulle_compiler.place.tiling import tilings
 from tulle_compiler.place.wires import Place3, Wires, frame_of
 from tulle_ir.placed import Placed
 from tulle_ir.plan import Plan
-from tulle_ir.target import load_target
+from tulle_ir.target import Target, load_target
 
 FEWEST_BLOCKS = 3  # fewer are placed kernel by kernel
 
@@ -30,18 +30,20 @@ class Place:
     """Give every kernel an origin and an orientation.
 
     seed: of every random choice. effort: how many searches and rebuilds are tried, about linear in time; 0 takes the
-    first placement found. Equal plans and options give equal placements.
+    first placement found. target: in place of the one that the plan names. Equal plans and options give equal
+    placements.
     """
 
     seed: int = 0
     effort: int = 1
+    target: Target | None = None
 
     def __call__(self, plan: Plan) -> Placed:
         """Raises DoesNotFit if the kernels do not fit on the mesh, or no placement was found."""
         check_sizes(plan)
         rng = np.random.Generator(np.random.PCG64(self.seed))
         wires = Wires(plan)
-        host = HostEnds(wires, load_target(plan.target))
+        host = HostEnds(wires, self.target or load_target(plan.target))
         order = topological_order(plan)
         spots, cost = Spots(wires, host), CostModel(wires, host, order)
         found = self._construct(plan, spots, cost, order, rng)

@@ -16,7 +16,7 @@ from tulle_compiler.route.misfit import no_path, too_many_colors
 from tulle_compiler.route.orders import Orders, net_groups
 from tulle_ir.placed import Placed
 from tulle_ir.routed import NetRoute, Routed
-from tulle_ir.target import load_target
+from tulle_ir.target import Target, load_target
 
 SHARING = 2.0  # as in place/cost.py: hops that a shared link is worth
 CROWDING = 4.0  # hops of one lane that a router beyond the comfortable number of colors is worth
@@ -27,15 +27,16 @@ class Route:
     """Route and color every net.
 
     choices: valid paths compared per net. attempts: how often all nets are routed anew, avoiding crowded routers more,
-    when there are not enough colors.
+    when there are not enough colors. target: in place of the one that the plan names.
     """
 
     choices: int = 6
     attempts: int = 5
+    target: Target | None = None
 
     def __call__(self, placed: Placed) -> Routed:
         """Raises DoesNotFit if a net has no path or there are not enough colors."""
-        target = load_target(placed.plan.target)
+        target = self.target or load_target(placed.plan.target)
         best: tuple[Coloring, list[Candidate], Orders] | None = None
         for attempt in range(self.attempts):
             comfortable = max(1, target.usable_colors - 6 - 3 * attempt)
