@@ -1,8 +1,6 @@
-"""The share of the wafer's host links that a mesh has, and where they attach."""
+"""The host links that a mesh has, and where they attach."""
 
 from __future__ import annotations
-
-from math import ceil
 
 from tulle_ir.placed import HostLink
 from tulle_ir.program import Port
@@ -12,12 +10,13 @@ from tulle_ir.target import Target
 def host_links(target: Target, mesh: tuple[int, int]) -> tuple[HostLink, ...]:
     """The host links of a mesh (width, height) cut from the target's wafer.
 
-    Their number is n = max(2, ceil(io_links * mesh height / target height)), at most one per edge router of the west
-    and the east edge. They alternate west, east, west ..., and each edge's rows are evenly spread: of c links on an
-    edge, link k attaches at row floor((2k + 1) * height / (2c)).
+    Their number is n = min(io_links, 2 * height): the links belong to the wafer, and a program that runs alone on a
+    part of it has all that its edges can take, one per router of the west and the east edge. They alternate west, east,
+    west ..., and each edge's rows are evenly spread: of c links on an edge, link k attaches at row
+    floor((2k + 1) * height / (2c)).
     """
     width, height = mesh
-    n = min(max(2, ceil(target.io_links * height / target.height)), 2 * height)
+    n = min(target.io_links, 2 * height)
     counts = {Port.WEST: (n + 1) // 2, Port.EAST: n // 2}
     links: list[HostLink] = []
     for index in range(n):

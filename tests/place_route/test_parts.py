@@ -155,7 +155,7 @@ def maximal_rectangles(taken) -> set[tuple[int, int, int, int]]:
     return {r for r in empty if not any(g in known for g in grown(r))}
 
 
-@pytest.mark.parametrize(("mesh", "count"), [((750, 994), 44), ((64, 64), 3), ((12, 12), 2), ((300, 500), 23)])
+@pytest.mark.parametrize(("mesh", "count"), [((750, 994), 44), ((64, 64), 44), ((48, 6), 12), ((300, 1), 2)])
 def test_host_links(mesh, count):
     links = host_links(load_target("wse2"), mesh)
     assert len(links) == len(set(links)) == count

@@ -63,8 +63,14 @@ def test_host_nets_have_links():
     for net, link in zip(placed.plan.nets, placed.links, strict=True):
         assert (link is not None) == (-1 in (net.source.kernel, net.sink.kernel))
     inputs = [link for net, link in zip(placed.plan.nets, placed.links, strict=True) if net.source.kernel == -1]
-    assert len(inputs) == 4  # two links, so each is shared by two inputs
-    assert sorted(inputs.count(link) for link in set(inputs)) == [2, 2]
+    assert len(inputs) == len(set(inputs)) == 4  # there are enough links for one each
+
+
+def test_host_nets_share_links_evenly_where_there_are_few():
+    placed = Place(effort=0)(matmul((40, 40), 16, 12, 2, hosts=4, target="generic"))
+    inputs = [link for net, link in zip(placed.plan.nets, placed.links, strict=True) if net.source.kernel == -1]
+    counts = [inputs.count(link) for link in set(inputs)]
+    assert sum(counts) == 4 and max(counts) - min(counts) <= 1
 
 
 def test_same_seed_same_result():

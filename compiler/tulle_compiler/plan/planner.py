@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -149,15 +150,17 @@ class _Planner:
                 rows = self.sizes.embed_rows[i]
                 return plan_embed(Embed(stage.name, stage.origin, stage.op.table, positions, cut, rows), *args)
             case "scatter":
-                return plan_host_lanes(
-                    stage.name, True, cut, min(self.links, cut.lanes), self.precision.stream, self.chunk
-                )
+                dtype = self.precision.stream
+                return plan_host_lanes(stage.name, True, cut, self._links(cut, dtype), dtype, self.chunk)
             case _:
                 cut = self.cuts[self.classes.source[i]]
-                links = min(self.links, cut.lanes)
-                return plan_host_lanes(
-                    stage.name, False, cut, links, self._result(stage.inputs[0][1].producer), self.chunk
-                )
+                dtype = self._result(stage.inputs[0][1].producer)
+                return plan_host_lanes(stage.name, False, cut, self._links(cut, dtype), dtype, self.chunk)
+
+    def _links(self, cut: Partition, dtype: DType) -> int:
+        """Host links of a stream: as many as keep each busy for half of the period at most, if there are so many."""
+        wavelets = len(cut.order) * self._wavelets(dtype)
+        return min(self.links, cut.lanes, ceil(2 * wavelets / self.sizes.period))
 
     def _result(self, producer: int) -> DType:
         """The element type a stage leaves in: what a linear gives the host is f32."""
