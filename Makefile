@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bless bench validate clean
+.PHONY: help demo test test-all check bless bench bench-large validate clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,8 +36,11 @@ bless: $(STAMP) ## rewrite the expectations of the file tests
 validate: $(STAMP) ## hand-written programs against published measurements
 	$(BIN)/python examples/validation/validate.py
 
-bench: $(STAMP) ## cycles against sparsity, and the speed of the engines
-	$(BIN)/python examples/bench.py
+bench: $(STAMP) ## what sparsity is worth, and how fast the tools are
+	$(BIN)/python examples/bench
+
+bench-large: $(STAMP) ## the same for large models, generated first: minutes, and up to 16 GB of memory
+	$(BIN)/python examples/bench --large
 
 clean: ## remove the environment and caches
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,11 +1,7 @@
-"""What sparsity is worth, and how fast the tools are: the tables of `make bench`.
-
-Cycles are exact; seconds and rates are this machine's, so compare ratios within one run.
-"""
+"""What sparsity is worth: the demo's dense twin, pruned by magnitude at compile time."""
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,24 +15,20 @@ from tulle_ir.graph import Graph
 from tulle_ir.report import Report
 from tulle_runtime.session import Session
 
-DENSE = Path(__file__).parent / "gpt2_topics" / "gpt2_topics_dense.onnx"
+DENSE = Path(__file__).parents[1] / "gpt2_topics" / "gpt2_topics_dense.onnx"
+MESH, TOKENS = (64, 64), 256
 SPARSITIES = (0.0, 0.5, 0.75, 0.9)
 
 
 def main() -> None:
-    """Both tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mesh", default="64x64")
-    parser.add_argument("--tokens", type=int, default=256)
-    arguments = parser.parse_args()
-    width, height = (int(side) for side in arguments.mesh.split("x"))
+    """A row per sparsity."""
     graph = import_onnx(DENSE)
-    options = CompileOptions(mesh=(width, height))
-    print(f"the dense GPT-2 of gpt2_topics, pruned: {arguments.tokens} tokens, {arguments.mesh} PEs of wse2")
+    options = CompileOptions(mesh=MESH)
+    print(f"the dense GPT-2 of gpt2_topics, pruned: {TOKENS} tokens, {MESH[0]} x {MESH[1]} PEs of wse2")
     print(f"{'pruned':>8}{'chunk':>7}{'cycles':>10}{'predicted':>11}{'bound':>9}{'ideal':>9}{'AXPYs':>12}", end="")
     print(f"{'compile s':>11}{'run s':>8}{'crossings/s':>13}")
     for sparsity in SPARSITIES:
-        row(graph, replace(options, prune=f"magnitude:{sparsity}" if sparsity else None), sparsity, arguments.tokens)
+        row(graph, replace(options, prune=f"magnitude:{sparsity}" if sparsity else None), sparsity, TOKENS)
 
 
 def row(graph: Graph, options: CompileOptions, sparsity: float, tokens: int) -> None:
@@ -60,7 +52,3 @@ def execute(compiled: Compiled, graph: Graph, tokens: int) -> Report:
     ids = np.random.default_rng(0).integers(0, graph.input.width, (1, tokens))
     session.run(None, {graph.input.name: ids})
     return session.report
-
-
-if __name__ == "__main__":
-    main()
