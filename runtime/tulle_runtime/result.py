@@ -45,21 +45,35 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class PeCounts:
-    """Per PE, arrays of shape [H, W] (i64)."""
+    """Per PE, arrays of shape [H, W] (i64), as docs/machine.md defines them (section 7).
+
+    slots = axpy_slots + vector_slots + received + sent - passed + control (dispatch, scalars, launches).
+    """
 
     slots: np.ndarray  # cycles in which the datapath was used
+    axpy_slots: np.ndarray
+    vector_slots: np.ndarray  # without fabric operands
+    received: np.ndarray  # wavelets popped by the compute engine
+    sent: np.ndarray  # wavelets pushed by it
+    passed: np.ndarray  # steps that did both
     blocked: np.ndarray
-    waiting: np.ndarray
+    waited: np.ndarray  # [input queues, H, W]: waiting cycles by the queue waited for
     axpys: np.ndarray
     macs: np.ndarray
-    sent: np.ndarray  # wavelets pushed by the compute engine
-    last_slot: np.ndarray  # last cycle with a slot used, -1 if none
+    first_slot: np.ndarray  # first cycle with a slot used, -1 if none
+    last_slot: np.ndarray
+
+    @property
+    def waiting(self) -> np.ndarray:
+        """Waiting cycles, whatever for."""
+        return self.waited.sum(axis=0)
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """status: "ok", "deadlock", "fault" or "limit". `hops` counts wavelets over links (host links included),
-    `crossings` links and ramps. `outputs[s][p]` belongs to port p of the s-th output stream."""
+    `crossings` links and ramps. `outputs[s][p]` belongs to port p of the s-th output stream; `contended`: i64 per route
+    entry, in the order of `expand_routes`, the cycles in which its head lacked only a link that another one took."""
 
     status: str
     cycles: int
@@ -67,5 +81,6 @@ class RunResult:
     counts: PeCounts
     hops: int
     crossings: int
+    contended: np.ndarray
     waits: list[Wait] = field(default_factory=list)
     fault: Fault | None = None

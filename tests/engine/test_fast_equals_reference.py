@@ -35,6 +35,8 @@ def differences(a: RunResult, b: RunResult) -> list[str]:
     faults = [fault and (fault.x, fault.y, fault.kind, fault.cycle) for fault in (a.fault, b.fault)]
     if faults[0] != faults[1]:
         found.append(f"fault: {faults[0]} != {faults[1]}")
+    if not np.array_equal(a.contended, b.contended):
+        found.append(f"contended: {a.contended.tolist()} != {b.contended.tolist()}")
     for s, (mine, theirs) in enumerate(zip(a.outputs, b.outputs, strict=True)):
         for p, (one, other) in enumerate(zip(mine, theirs, strict=True)):
             if not np.array_equal(one.values, other.values) or not np.array_equal(one.cycles, other.cycles):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from tulle_runtime.result import Fault, PeCounts, RunResult, Wait
 SYMBOLS = (Symbol("block", (0, 0, 4, 4), "/block"), Symbol("mlp", (1, 1, 2, 2), "/mlp/MatMul"))
 PROGRAM = Program("generic", (4, 4), symbols=SYMBOLS)
 ZERO = np.zeros((4, 4), np.int64)
-RESULT = RunResult("deadlock", 51, [], PeCounts(*[ZERO] * 7), 0, 0)
+RESULT = RunResult("deadlock", 51, [], PeCounts(*[ZERO] * len(fields(PeCounts))), 0, 0, ZERO[0])
 
 
 def test_the_innermost_symbol_names_a_pe() -> None:

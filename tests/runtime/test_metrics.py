@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,10 @@ def result_of(program: Program, *, slots: int, cycles: int, wavelets: int, statu
     zero = np.zeros((height, width), np.int64)
     used = zero.copy()
     used[0, 0] = slots
-    counts = PeCounts(used, zero, used, zero, zero, used, np.where(used > 0, cycles - 2, -1))
+    given = {"slots": used, "waited": used[None], "sent": used, "last_slot": np.where(used > 0, cycles - 2, -1)}
+    counts = PeCounts(**{field.name: given.get(field.name, zero) for field in fields(PeCounts)})
     arrivals = Arrivals(np.zeros(wavelets, np.uint32), 10 + np.arange(wavelets))
-    return RunResult(status, cycles, [[arrivals]], counts, hops=8, crossings=16)
+    return RunResult(status, cycles, [[arrivals]], counts, hops=8, crossings=16, contended=zero[0])
 
 
 def run_of(program: Program, result: RunResult, chunking: Chunking | None = None) -> Run:

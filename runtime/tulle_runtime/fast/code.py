@@ -189,7 +189,8 @@ class _Rows:
                 self._scalar(row, w.R_N0, one.value)
                 self._memory(row, w.R_D, Mem(one.buffer, one.offset))
             case Pop():
-                self.add(w.POP, R_AUX=self.registers[one.dst.name], R_SOURCE=self.queues[one.queue])
+                row = self.add(w.POP, R_AUX=self.registers[one.dst.name])
+                self._source(row, self.queues[one.queue])
             case Push():
                 row = self.add(w.PUSH, R_SINK=self.queues[one.queue])
                 self._scalar(row, w.R_N0, one.value)
@@ -267,13 +268,19 @@ class _Rows:
                 index = self.queues[queue]
                 row[o + w.O_KIND], row[o + w.O_TYPE] = w.QUEUE, _TYPE[self.cls.queues[index].dtype]
                 row[w.R_TYPE] = row[o + w.O_TYPE]
-                row[w.R_SINK if o == w.R_D else w.R_SOURCE] = index
+                if o == w.R_D:
+                    row[w.R_SINK] = index
+                else:
+                    self._source(row, index)
             case Number(value=value):
                 with np.errstate(over="ignore"):
                     bits = int(np.float32(value).view(np.int32))
                 row[o + w.O_KIND], row[o + w.O_TYPE], row[o + w.O_BITS] = w.IMMEDIATE, w.F32, bits
             case _:
                 assert_never(operand)
+
+    def _source(self, row: list[int], index: int) -> None:
+        row[w.R_SOURCE], row[w.R_INDEX] = index, self.cls.queues[index].index
 
     def _dtype(self, operand: Source | Destination | None) -> DType | None:
         match operand:

@@ -30,6 +30,8 @@ from tulle_runtime.fast.words import (
     IMMEDIATE,
     MEMORY,
     MOV,
+    N_PASSED,
+    N_RECEIVED,
     N_SENT,
     N_WORDS,
     NO_QUEUE,
@@ -193,7 +195,7 @@ def fabric_step(m, pe, pb, tb, t):
     else:
         m.word[d] = a
     if source >= 0:
-        pop(m, source, t)
+        receive(m, pe, source, sink, t)
     return _advance(m, tb, row, 1, i, j, m.pe[tb + T_N1], t)
 
 
@@ -240,10 +242,19 @@ def _pair_step(m, pe, pb, tb, t):
         b += m.code[row + R_B + O_S1]
         d += m.code[row + R_D + O_S1]
     if source >= 0:
-        pop(m, source, t)
+        receive(m, pe, source, sink, t)
     if sink >= 0:
         send(m, pe, sink, np.int32(sent), t)
     return _advance(m, tb, row, elements, i, j, n1, t)
+
+
+@inlined
+def receive(m, pe, base, sink, t):
+    """Pops a wavelet for the compute engine, in a step that pushes to `sink` if that is a channel."""
+    m.counts[pe * N_WORDS + N_RECEIVED] += 1
+    if sink >= 0:
+        m.counts[pe * N_WORDS + N_PASSED] += 1
+    return pop(m, base, t)
 
 
 @inlined

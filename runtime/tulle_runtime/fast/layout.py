@@ -54,7 +54,8 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]]) -> L
     ch = channels.fill(ports, out_ports, first_link, width)
 
     counts = np.zeros((len(place), w.N_WORDS), np.int64)
-    counts[:, w.N_LAST] = counts[:, w.N_EPOCH] = -1
+    counts[:, (w.N_FIRST, w.N_LAST, w.N_EPOCH)] = -1
+    counts[:, w.N_COST_OF] = w.N_CONTROL_SLOTS
     memory, starts = _memory(program)
     pe, pe_base = _records(program, flats, class_first, starts, place, channels)
     feed, port_rows = ports.rows(inputs, channels)
@@ -70,6 +71,8 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]]) -> L
         tasks=np.concatenate([flat.tasks for flat in flats] or [np.zeros((0, w.TASK_TABLE_WORDS), np.int32)]),
         code=np.concatenate([flat.code for flat in flats] or [np.zeros((0, w.ROW_WORDS), np.int32)]),
         counts=counts,
+        waited=np.zeros((len(place), len(target.input_queues)), np.int32),
+        contended=np.zeros(len(entries.router), np.int32),
         g=_globals(target, len(routers), len(place), entities, channels.out_links, log),
         pending=np.zeros(entities, np.uint8),
         near=np.zeros((w.NEAR, entities), np.int32),
@@ -119,7 +122,7 @@ def _globals(target: Target, routers: int, pes: int, entities: int, out_links: i
     g = np.zeros(w.G_WORDS, np.int64)
     g[w.G_LAST] = -1
     g[w.G_ROUTERS], g[w.G_PES], g[w.G_ENTITIES], g[w.G_OUT_LINKS] = routers, pes, entities, out_links
-    g[w.G_LOG_SIZE] = log
+    g[w.G_LOG_SIZE], g[w.G_QUEUES] = log, len(target.input_queues)
     g[w.G_LAUNCH], g[w.G_DISPATCH] = target.launch_cycles, target.dispatch_cycles
     g[w.G_ISSUE], g[w.G_ROW] = target.vector_issue, target.row_overhead
     g[w.G_AXPY_ISSUE], g[w.G_AXPY_ENTRY] = target.axpy_issue, target.axpy_overhead

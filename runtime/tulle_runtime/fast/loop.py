@@ -120,6 +120,8 @@ def _pointers(a):
         pointer(a.tasks),
         pointer(a.code),
         pointer(a.counts),
+        pointer(a.waited),
+        pointer(a.contended),
         pointer(a.g),
         pointer(a.pending),
         pointer(a.near),

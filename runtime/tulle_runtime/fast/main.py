@@ -7,7 +7,7 @@ import numpy as np
 from tulle_runtime.fast.axpy import axpy_cost, axpy_effect
 from tulle_runtime.fast.channels import head_time, wake
 from tulle_runtime.fast.fabric import prepare
-from tulle_runtime.fast.jit import inner
+from tulle_runtime.fast.jit import inlined, inner
 from tulle_runtime.fast.operands import address, length, load_bits, scalar, size_of, store_bits
 from tulle_runtime.fast.scalars import compare, compute
 from tulle_runtime.fast.vector import vector_cost, vector_effect, vector_inside
@@ -50,13 +50,19 @@ from tulle_runtime.fast.words import (
     K_QUEUE,
     LOAD,
     LOOP,
+    N_AXPY_SLOTS,
     N_AXPYS,
     N_AXPYS_COMING,
+    N_CONTROL_SLOTS,
+    N_COST,
+    N_COST_OF,
     N_DONE,
+    N_FIRST,
     N_LAST,
     N_MACS,
     N_MACS_COMING,
     N_SLOTS,
+    N_VECTOR_SLOTS,
     N_WORDS,
     NEXT,
     O_TYPE,
@@ -109,11 +115,13 @@ def report_fault(m, pe, kind):
 
 
 @inner
-def begin(m, pe, pb, t, cost):
-    """The main thread uses `cost` slots from t on."""
+def begin(m, pe, pb, t, cost, kind):
+    """The main thread uses `cost` slots from t on; they go to the counter `kind` (N_*_SLOTS) when it has."""
     m.pe[pb + STATE] = BUSY
     m.counts[pe * N_WORDS + N_DONE] = t + cost
     m.counts[pe * N_WORDS + N_SLOTS] += cost
+    m.counts[pe * N_WORDS + N_COST] = cost
+    m.counts[pe * N_WORDS + N_COST_OF] = kind
     m.counts[pe * N_WORDS + N_LAST] = t + cost - 1
     m.g[G_LAST] = max(m.g[G_LAST], t + cost - 1)
 
@@ -130,6 +138,8 @@ def activate(m, pb, task, t):
 @inner
 def complete(m, pe, pb, t):
     """The effect of the main instruction whose last slot was in t - 1, if it did not take place before."""
+    m.counts[pe * N_WORDS + m.counts[pe * N_WORDS + N_COST_OF]] += m.counts[pe * N_WORDS + N_COST]
+    m.counts[pe * N_WORDS + N_COST] = 0
     m.counts[pe * N_WORDS + N_AXPYS] += m.counts[pe * N_WORDS + N_AXPYS_COMING]
     m.counts[pe * N_WORDS + N_MACS] += m.counts[pe * N_WORDS + N_MACS_COMING]
     m.counts[pe * N_WORDS + N_AXPYS_COMING] = 0
@@ -236,7 +246,9 @@ def fetch(m, pe, pb, entity, t):
             m.pe[pb + m.classes[k + C_TASKS] + TASK_WORDS * task + FLAGS] &= ~ACTIVATED
             m.pe[pb + TASK] = task
             m.pe[pb + PC] = m.tasks[(m.classes[k + C_FIRST_TASK] + task) * TASK_TABLE_WORDS + K_ENTRY]
-            begin(m, pe, pb, t, m.g[G_DISPATCH])
+            if m.counts[pe * N_WORDS + N_FIRST] < 0:
+                m.counts[pe * N_WORDS + N_FIRST] = t
+            begin(m, pe, pb, t, m.g[G_DISPATCH], N_CONTROL_SLOTS)
             return
         row = m.pe[pb + PC]
         kind = m.code[row + R_KIND]
@@ -275,7 +287,7 @@ def fetch(m, pe, pb, entity, t):
             elif kind == VECTOR_ASYNC:
                 m.pe[pb + DEFER] = row
                 m.pe[pb + PC] = row + ROW_WORDS
-                begin(m, pe, pb, t, 1)
+                begin(m, pe, pb, t, 1, N_CONTROL_SLOTS)
             else:
                 m.pe[pb + STATE] = POPPING if kind == POP else PUSHING
                 m.pe[pb + SINCE] = t
@@ -283,9 +295,17 @@ def fetch(m, pe, pb, entity, t):
         else:
             cost = issue(m, pe, pb, row, kind)
             if cost > 0:
-                begin(m, pe, pb, t, cost)
+                begin(m, pe, pb, t, cost, _slots_of(m, pb, kind))
                 return
         stood = False
+
+
+@inlined
+def _slots_of(m, pb, kind):
+    """The counter of an instruction's slots; one that ends in a fault is not counted as work."""
+    if m.pe[pb + DOOM] or kind not in (AXPY, VECTOR):
+        return N_CONTROL_SLOTS
+    return N_AXPY_SLOTS if kind == AXPY else N_VECTOR_SLOTS
 
 
 @inner

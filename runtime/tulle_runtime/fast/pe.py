@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from tulle_runtime.fast.channels import pop, wake, wake_near
-from tulle_runtime.fast.fabric import FINISHED, fabric_step, send, sink_ready, source_ready
+from tulle_runtime.fast.channels import wake, wake_near
+from tulle_runtime.fast.fabric import FINISHED, fabric_step, receive, send, sink_ready, source_ready
 from tulle_runtime.fast.jit import inlined, inner, once
 from tulle_runtime.fast.main import activate, complete, fetch, report_fault
 from tulle_runtime.fast.operands import scalar
 from tulle_runtime.fast.words import (
     ACTIVE,
+    AWAIT,
     BLOCKS,
     BUSY,
     C_FIRST_TASK,
@@ -20,28 +21,33 @@ from tulle_runtime.fast.words import (
     DOOM,
     G_LAST,
     G_LAUNCH,
+    G_QUEUES,
     HOLD,
     K_START,
     N_BLOCKED,
     N_DONE,
     N_DOUBT_BLOCKED,
+    N_DOUBT_QUEUE,
     N_DOUBT_WAITING,
     N_EPOCH,
     N_FROM,
     N_KIND,
     N_LAST,
     N_SLOTS,
-    N_WAITING,
     N_WORDS,
+    NO_QUEUE,
     NOTHING,
     PC,
     POPPING,
     PUSHING,
     R_AUX,
+    R_INDEX,
+    R_KIND,
     R_N0,
     R_SINK,
     R_SOURCE,
     R_THEN,
+    R_THREAD,
     READY,
     ROW_WORDS,
     START,
@@ -50,9 +56,9 @@ from tulle_runtime.fast.words import (
     T_DST,
     T_ROW,
     T_SRC,
-    TASK,
     TASK_TABLE_WORDS,
     THREAD_WORDS,
+    VECTOR_ASYNC,
     WAITING,
     WAITS,
 )
@@ -65,15 +71,20 @@ def _account(m, pe, t):
     kind = m.counts[pe * N_WORDS + N_KIND]
     if since >= t or kind == NOTHING:
         return
-    which = N_BLOCKED if kind == BLOCKS else N_WAITING
-    m.counts[pe * N_WORDS + which] += t - since
+    if kind == BLOCKS:
+        m.counts[pe * N_WORDS + N_BLOCKED] += t - since
+    else:
+        m.waited[pe * m.g[G_QUEUES] + kind - WAITS] += t - since
     last = m.g[G_LAST]
     if last + 1 < t:
         if m.counts[pe * N_WORDS + N_EPOCH] != last:
             m.counts[pe * N_WORDS + N_EPOCH] = last
             m.counts[pe * N_WORDS + N_DOUBT_BLOCKED] = 0
             m.counts[pe * N_WORDS + N_DOUBT_WAITING] = 0
-        doubt = N_DOUBT_BLOCKED if kind == BLOCKS else N_DOUBT_WAITING
+        doubt = N_DOUBT_BLOCKED
+        if kind != BLOCKS:  # between two movements there is one queue at most that a PE waits for
+            doubt = N_DOUBT_WAITING
+            m.counts[pe * N_WORDS + N_DOUBT_QUEUE] = kind - WAITS
         m.counts[pe * N_WORDS + doubt] += t - max(since, last + 1)
 
 
@@ -138,7 +149,7 @@ def _main(m, pe, pb, entity, t):
         base = m.pe[queues + m.code[row + R_SOURCE]]
         if not source_ready(m, base, entity, t):
             return _NO_SLOT
-        m.pe[pb + m.code[row + R_AUX]] = pop(m, base, t)
+        m.pe[pb + m.code[row + R_AUX]] = receive(m, pe, base, NO_QUEUE, t)
     elif state == PUSHING:
         base = m.pe[queues + m.code[row + R_SINK]]
         if not sink_ready(m, base, t):
@@ -183,7 +194,32 @@ def pe_step(m, pe, entity, t):
     elif result == _BLOCKED:
         m.counts[pe * N_WORDS + N_KIND] = BLOCKS
     else:
-        m.counts[pe * N_WORDS + N_KIND] = WAITS if m.pe[pb + TASK] >= 0 or m.pe[pb + ACTIVE] else NOTHING
+        m.counts[pe * N_WORDS + N_KIND] = _idle(m, pb)
+
+
+@once
+def _idle(m, pb):
+    """What a cycle without a slot counts as if nothing is blocked: NOTHING, or WAITS + the number of the queue that the
+    main thread waits for, itself or by the microthread it stands at, or else that of the lowest microthread."""
+    k = m.pe[pb + CLASS]
+    threads = pb + m.classes[k + C_THREADS]
+    active = m.pe[pb + ACTIVE]
+    state = m.pe[pb + STATE]
+    row = m.pe[pb + PC]
+    if state == POPPING:
+        return WAITS + m.code[row + R_INDEX]
+    thread = -1
+    if state == SYNC:
+        thread = m.classes[k + C_THREAD_COUNT]
+    elif state == WAITING and m.code[row + R_KIND] in (AWAIT, VECTOR_ASYNC) and active >> m.code[row + R_THREAD] & 1:
+        thread = m.code[row + R_THREAD]
+    elif active != 0:
+        thread = 0
+        while active >> thread & 1 == 0:
+            thread += 1
+    if thread < 0:
+        return NOTHING
+    return WAITS + m.code[m.pe[threads + THREAD_WORDS * thread + T_ROW] + R_INDEX]
 
 
 @inlined

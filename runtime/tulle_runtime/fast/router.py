@@ -106,6 +106,8 @@ def router_step(m, router, t):
         mask = m.ch[base + CAPACITY] >> MASK_SHIFT
         if mask & taken:
             wake_near(m, router, t + 1)
+            if outputs_have_space(m, base, mask, t):
+                m.contended[first + best] += 1
         elif outputs_have_space(m, base, mask, t):
             advance(m, base, mask, t)
             taken |= mask

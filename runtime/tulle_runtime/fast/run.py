@@ -12,6 +12,7 @@ from tulle_runtime.fast import sram
 from tulle_runtime.fast import words as w
 from tulle_runtime.fast.layout import Layout, build
 from tulle_runtime.fast.loop import run_slice
+from tulle_runtime.fast.machine import Machine
 from tulle_runtime.fast.waits import waits_of
 from tulle_runtime.result import Arrivals, Fault, PeCounts, RunResult
 
@@ -41,22 +42,23 @@ def run_fast(
     m = layout.machine
     m.g[w.G_LATEST] = _MOST if max_cycles is None else min(max_cycles, _MOST)
     log: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    counts, g = m.counts, m.g
+    state = m
     why = _drive(layout, log, progress)
     if why == w.LIMIT and m.g[w.G_LAST] < m.g[w.G_LATEST]:
         # Nothing is under way that uses a slot: go on, to see whether anything still happens.
-        counts, g = m.counts.copy(), m.g.copy()
+        counted = {name: getattr(m, name).copy() for name in ("counts", "waited", "contended", "g")}
+        state = m._replace(**counted)
         m.g[w.G_PROBE] = 1
         seen = len(log)
         why = _drive(layout, log, progress)
         if why == w.QUIET:
-            counts, g = m.counts, m.g
+            state = m
         else:
             why = w.LIMIT
             del log[seen:]
     if dump is not None:
         _dump(program, layout, dump)
-    return _result(program, layout, why, counts, g, log)
+    return _result(program, layout, why, state, log)
 
 
 def _drive(layout: Layout, log: list[tuple[np.ndarray, np.ndarray, np.ndarray]], progress: Progress | None) -> int:
@@ -78,11 +80,11 @@ def _result(
     program: Program,
     layout: Layout,
     why: int,
-    counts: np.ndarray,
-    g: np.ndarray,
+    m: Machine,
     log: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
 ) -> RunResult:
-    m = layout.machine
+    """The record of a run that ended for the reason `why`; `m`: the machine's counters as of the end."""
+    g = m.g
     last = int(g[w.G_LAST])
     if why == w.LIMIT:
         end = int(g[w.G_LATEST])
@@ -102,9 +104,10 @@ def _result(
         status=status,
         cycles=min(last + 1, end),
         outputs=_outputs(program, log),
-        counts=_pe_counts(program, m.place, counts, end, last),
+        counts=_pe_counts(program, m, end, last),
         hops=int(g[w.G_HOPS]),
         crossings=int(g[w.G_CROSSINGS]),
+        contended=m.contended.astype(np.int64),
         waits=waits,
         fault=fault,
     )
@@ -123,35 +126,42 @@ def _task_name(program: Program, layout: Layout, pe: int) -> str:
     return f"class {cls.name}, task {cls.tasks[task].name}" if task >= 0 else f"class {cls.name}"
 
 
-def _pe_counts(program: Program, place: np.ndarray, counts: np.ndarray, end: int, last: int) -> PeCounts:
+def _pe_counts(program: Program, m: Machine, end: int, last: int) -> PeCounts:
     """Counts per PE over cycles 0 .. end - 1: open ends are added, what was counted ahead is taken back."""
-    n = counts.copy()
+    n, waited, pes = m.counts.copy(), m.waited.astype(np.int64), np.arange(len(m.place))
     open_end = np.maximum(end - n[:, w.N_FROM], 0)
     n[:, w.N_BLOCKED] += np.where(n[:, w.N_KIND] == w.BLOCKS, open_end, 0)
-    n[:, w.N_WAITING] += np.where(n[:, w.N_KIND] == w.WAITS, open_end, 0)
+    queue = n[:, w.N_KIND] - w.WAITS
+    waited[pes, np.maximum(queue, 0)] += np.where(queue >= 0, open_end, 0)
     doubt = (n[:, w.N_EPOCH] == last) & (end == last + 1)
     n[:, w.N_BLOCKED] -= np.where(doubt, n[:, w.N_DOUBT_BLOCKED], 0)
-    n[:, w.N_WAITING] -= np.where(doubt, n[:, w.N_DOUBT_WAITING], 0)
+    waited[pes, n[:, w.N_DOUBT_QUEUE]] -= np.where(doubt, n[:, w.N_DOUBT_WAITING], 0)
     ended = n[:, w.N_DONE] <= end
+    n[pes, n[:, w.N_COST_OF]] += np.where(ended, n[:, w.N_COST], 0)
     n[:, w.N_AXPYS] += np.where(ended, n[:, w.N_AXPYS_COMING], 0)
     n[:, w.N_MACS] += np.where(ended, n[:, w.N_MACS_COMING], 0)
     n[:, w.N_SLOTS] -= np.maximum(n[:, w.N_DONE] - end, 0)
     n[:, w.N_LAST] = np.minimum(n[:, w.N_LAST], end - 1)
     width, height = program.mesh
 
-    def spread(which: int, fill: int = 0) -> np.ndarray:
+    def spread(values: np.ndarray, fill: int = 0) -> np.ndarray:
         field = np.full(width * height, fill, np.int64)
-        field[place] = n[:, which]
+        field[m.place] = values
         return field.reshape(height, width)
 
     return PeCounts(
-        slots=spread(w.N_SLOTS),
-        blocked=spread(w.N_BLOCKED),
-        waiting=spread(w.N_WAITING),
-        axpys=spread(w.N_AXPYS),
-        macs=spread(w.N_MACS),
-        sent=spread(w.N_SENT),
-        last_slot=spread(w.N_LAST, -1),
+        slots=spread(n[:, w.N_SLOTS]),
+        axpy_slots=spread(n[:, w.N_AXPY_SLOTS]),
+        vector_slots=spread(n[:, w.N_VECTOR_SLOTS]),
+        received=spread(n[:, w.N_RECEIVED]),
+        sent=spread(n[:, w.N_SENT]),
+        passed=spread(n[:, w.N_PASSED]),
+        blocked=spread(n[:, w.N_BLOCKED]),
+        waited=np.stack([spread(waiting) for waiting in waited.T]),
+        axpys=spread(n[:, w.N_AXPYS]),
+        macs=spread(n[:, w.N_MACS]),
+        first_slot=spread(n[:, w.N_FIRST], -1),
+        last_slot=spread(n[:, w.N_LAST], -1),
     )
 
 

@@ -64,17 +64,19 @@ P_BASE, P_NEXT, P_END, P_LAST, PORT_WORDS = range(5)  # channel, next and end in
 K_ENTRY, K_QUEUE, K_START, TASK_TABLE_WORDS = range(4)
 
 # --- Counters [PEs, N_WORDS] int64 ---
-(N_SLOTS, N_BLOCKED, N_WAITING, N_AXPYS, N_MACS, N_SENT, N_LAST, N_FROM, N_KIND, N_EPOCH, N_DOUBT_BLOCKED,
- N_DOUBT_WAITING, N_AXPYS_COMING, N_MACS_COMING, N_DONE, N_WORDS) = range(16)  # fmt: skip
+(N_SLOTS, N_DONE, N_LAST, N_FROM, N_KIND, N_RECEIVED, N_SENT, N_PASSED, N_BLOCKED, N_EPOCH, N_DOUBT_BLOCKED,
+ N_DOUBT_WAITING, N_DOUBT_QUEUE, N_COST, N_COST_OF, N_CONTROL_SLOTS, N_AXPY_SLOTS, N_VECTOR_SLOTS, N_AXPYS, N_MACS,
+ N_AXPYS_COMING, N_MACS_COMING, N_FIRST, N_WORDS) = range(24)  # fmt: skip
+# N_COST: slots of the main instruction in progress, and the counter (N_*_SLOTS) that they go to when it ends.
 # N_DONE: first cycle after the slots of the main instruction in progress (while BUSY).
 # N_FROM: first cycle not yet counted as idle time, N_KIND: as what it will count; N_*_COMING: at the instruction's end.
 # N_DOUBT_*: counted after cycle N_EPOCH, which does not count if that turns out to be the last cycle of the run.
-NOTHING, WAITS, BLOCKS = range(3)
+NOTHING, BLOCKS, WAITS = range(3)  # WAITS + q: for input queue q
 
 # --- Globals int64 ---
 (G_TIME, G_LAST, G_HOPS, G_CROSSINGS, G_FAULT, G_FAULT_PE, G_LOG, G_FAR, G_ROUTERS, G_PES, G_ENTITIES, G_LAUNCH,
  G_DISPATCH, G_ISSUE, G_ROW, G_AXPY_ISSUE, G_AXPY_ENTRY, G_DIVIDE, G_BANK, G_GROUPS, G_OUT_LINKS, G_EVENTS,
- G_LATEST, G_PROBE, G_LOG_SIZE, G_WORDS) = range(26)  # fmt: skip
+ G_LATEST, G_PROBE, G_LOG_SIZE, G_QUEUES, G_WORDS) = range(27)  # fmt: skip
 # G_LAST: last cycle with a slot or a movement so far known. G_LATEST: cycle that the run must not begin (limit);
 # with G_PROBE it goes on until the first slot or movement from there on.
 
@@ -93,6 +95,7 @@ FAR = 8192
 (R_KIND, R_OP, R_THREAD, R_THEN, R_WIDTH, R_PER, R_N0, R_N0_VALUE, R_N1, R_N1_VALUE, R_AUX, R_TARGET) = range(12)
 R_D, R_A, R_B = 12, 22, 32  # operands, 10 words each
 R_SOURCE, R_SINK, R_TYPE, R_SHAPE = 42, 43, 44, 45  # queue in, queue out, element type of the fabric; R_SHAPE: hot path
+R_INDEX = 46  # the target's number of the queue in
 ROW_WORDS = 48
 O_KIND, O_TYPE, O_BASE, O_REG1, O_PER1, O_REG2, O_PER2, O_S0, O_S1, O_BITS = range(10)
 NONE, MEMORY, QUEUE, IMMEDIATE = range(4)  # of O_KIND

@@ -30,6 +30,7 @@ class Decision:
     """What happens in a cycle."""
 
     advances: list[Entry]
+    contended: list[Entry]  # lack only a link that another entry takes
     pushes: list[HostInput]
     busy: list[ComputeEngine]  # use their slot, or fault
 
@@ -73,9 +74,11 @@ class _Engine:
     def _decide(self) -> Decision:
         """Read the state at the start of the cycle."""
         machine, cycle = self.machine, self.cycle
-        advances = [entry for router in machine.routers for entry in router.decide(cycle)]
+        routers = [router.decide(cycle) for router in machine.routers]
+        advances = [entry for advancing, _ in routers for entry in advancing]
+        contended = [entry for _, losing in routers for entry in losing]
         pushes = [port for edge in machine.edges if (port := edge.decide()) is not None]
-        return Decision(advances, pushes, [pe for pe in machine.pes if pe.decide(cycle)])
+        return Decision(advances, contended, pushes, [pe for pe in machine.pes if pe.decide(cycle)])
 
     def _apply(self, decision: Decision) -> bool:
         """Let it all happen; returns whether there is a fault."""
@@ -97,6 +100,8 @@ class _Engine:
             entry.advance(self.cycle)
             self.hops += entry.links
             self.deliveries += len(entry.outlets) - entry.links
+        for entry in decision.contended:
+            entry.contended += 1
         for port in decision.pushes:
             port.push(self.cycle)
         self.hops += len(decision.pushes)
@@ -125,7 +130,7 @@ class _Engine:
         """Nothing happens before `following`: jump there, and count these cycles only if anything happens later."""
         for pe in self.machine.pes:
             kind = pe.idle(self.cycle)
-            if kind is not Idle.NOTHING:
+            if kind is not None:
                 self.quiet.append((pe, kind, self.cycle, following))
         self.cycle = following
 

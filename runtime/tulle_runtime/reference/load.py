@@ -52,7 +52,7 @@ def pe_state(
     for table in site.kind.tables:
         _load_table(sram, table, tensors, site)
     registers = {register.name: _register_value(register, tensors, site) for register in site.kind.registers}
-    queues = {q.name: QueueEnd(q.name, q.color, q.dtype, channel_of(q)) for q in site.kind.queues}
+    queues = {q.name: QueueEnd(q.name, q.index, q.color, q.dtype, channel_of(q)) for q in site.kind.queues}
     return PeState(site.kind, target, sram, registers, queues)
 
 

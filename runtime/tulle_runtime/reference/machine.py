@@ -32,6 +32,7 @@ class Machine:
     """All of it; `inputs` and `outputs` are in the order of streams and ports."""
 
     mesh: tuple[int, int]
+    input_queues: int  # of a PE
     routers: list[Router]
     pes: list[ComputeEngine]
     edges: list[EdgeLink]
@@ -64,7 +65,16 @@ class _Builder:
         for each in host:
             edges.setdefault((each.port.x, each.port.y, each.port.side), EdgeLink()).ports.append(each)
         outputs = [[self._over_edge(port) for port in s.ports] for s in self.program.streams if not s.is_input]
-        return Machine(self.program.mesh, routers, pes, list(edges.values()), channels, host, outputs)
+        return Machine(
+            self.program.mesh,
+            len(self.target.input_queues),
+            routers,
+            pes,
+            list(edges.values()),
+            channels,
+            host,
+            outputs,
+        )
 
     def _inbox(self, key: Key, entry: RouteEntry) -> tuple[int, int]:
         """Capacity and latency of the channel that an entry reads."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from tulle_ir.code import (
@@ -30,10 +30,14 @@ from tulle_runtime.reference.tasks import TaskState
 
 @dataclass(slots=True)
 class Counting:
-    """Uses up `left` slots; at the last of them `op` takes effect (None: the dispatch of a task)."""
+    """Uses up `cost` slots, of which some are `left`; at the last `op` takes effect (None: the dispatch of a task)."""
 
-    left: int
+    cost: int
     op: Operation | None
+    left: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = self.cost
 
 
 @dataclass(slots=True)
@@ -61,6 +65,8 @@ class MainThread:
         self.pc = 0
         self.doing: Counting | Stepping | Standing | None = None
         self.executor = Executor(state)
+        self.axpy_slots = 0
+        self.vector_slots = 0
 
     # ---- deciding
 
@@ -75,6 +81,19 @@ class MainThread:
                 self.doing = self.doing or doing
                 return
             self.doing = doing
+
+    @property
+    def awaited(self) -> Steps | None:
+        """The steps that it waits for when it waits: its own, or those of the microthread where it stands."""
+        match self.doing:
+            case Stepping():
+                return self.doing.steps
+            case Standing():
+                return self.state.threads[self.doing.thread].steps
+            case Counting() | None:
+                return None
+            case _:
+                assert_never(self.doing)
 
     def ready(self, cycle: int) -> bool:
         """Whether it can use the slot (asked after `fetch`)."""
@@ -176,7 +195,7 @@ class MainThread:
             case Counting():
                 self.doing.left -= 1
                 if self.doing.left == 0:
-                    self._complete(self.doing.op, cycle)
+                    self._complete(self.doing, cycle)
             case Stepping():
                 self.doing.since = cycle + 1
                 if self.doing.steps.step(cycle):
@@ -186,8 +205,15 @@ class MainThread:
             case _:
                 assert_never(self.doing)
 
-    def _complete(self, op: Operation | None, cycle: int) -> None:
+    def _complete(self, done: Counting, cycle: int) -> None:
         self.doing = None
-        if op is not None:
-            target = self.executor.execute(op, cycle)
+        if done.op is not None:
+            target = self.executor.execute(done.op, cycle)
             self.pc = self.pc + 1 if target is None else target
+        match done.op:
+            case Axpy():
+                self.axpy_slots += done.cost
+            case Vector(launch=None):
+                self.vector_slots += done.cost
+            case _:
+                pass

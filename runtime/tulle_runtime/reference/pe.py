@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
 from tulle_runtime.reference.main import Counting, MainThread, Standing, Stepping
 from tulle_runtime.reference.memory import Trap
 from tulle_runtime.reference.state import PeState
@@ -11,13 +9,10 @@ from tulle_runtime.reference.steps import Steps
 from tulle_runtime.reference.thread import Thread
 from tulle_runtime.result import Fault, Wait
 
+BLOCKED = -1
 
-class Idle(Enum):
-    """What a cycle without a slot counts as."""
-
-    NOTHING = "nothing"
-    BLOCKED = "blocked"
-    WAITING = "waiting"
+Idle = int | None
+"""What a cycle without a slot counts as: BLOCKED, waiting for the input queue of this index, or (None) nothing."""
 
 
 class ComputeEngine:
@@ -31,9 +26,12 @@ class ComputeEngine:
         self.actor: Thread | MainThread | None = None
         self.fault: Fault | None = None
         self.slots = 0
+        self.received = 0
         self.sent = 0
+        self.passed = 0
         self.blocked = 0
-        self.waiting = 0
+        self.waited = [0] * len(state.target.input_queues)  # waiting cycles by input queue
+        self.first_slot = -1
         self.last_slot = -1
 
     @property
@@ -75,7 +73,10 @@ class ComputeEngine:
         except Trap as trap:
             self._record(trap, cycle)
         else:
-            self.sent += int(steps is not None and steps.sink is not None)
+            if steps is not None:
+                self.received += steps.source is not None
+                self.sent += steps.sink is not None
+                self.passed += steps.source is not None and steps.sink is not None
 
     def _stepping(self) -> Steps | None:
         """What goes on by a wavelet in this slot, if that is its use."""
@@ -103,6 +104,7 @@ class ComputeEngine:
     def count(self, cycle: int, cycles: int) -> None:
         """Account for cycles from `cycle` on, all like the decided one."""
         if self.actor is not None:
+            self.first_slot = cycle if self.slots == 0 else self.first_slot
             self.slots += cycles
             self.last_slot = cycle + cycles - 1
         else:
@@ -110,17 +112,24 @@ class ComputeEngine:
 
     def count_idle(self, idle: Idle, cycles: int) -> None:
         """Account for cycles without a slot."""
-        self.blocked += cycles * (idle is Idle.BLOCKED)
-        self.waiting += cycles * (idle is Idle.WAITING)
+        if idle == BLOCKED:
+            self.blocked += cycles
+        elif idle is not None:
+            self.waited[idle] += cycles
 
     def idle(self, cycle: int) -> Idle:
-        """What a cycle without a slot is: something lacks only output space, or something is at least under way."""
+        """What a cycle without a slot is: something lacks only output space; or everything under way lacks input, and
+        what the main thread waits for counts before the lowest microthread."""
         steps: list[Steps] = [thread.steps for thread in self.state.threads if thread.steps is not None]
         if isinstance(self.main.doing, Stepping):
             steps.append(self.main.doing.steps)
         if any(s.lacks_space() and not s.lacks_input(cycle) for s in steps):
-            return Idle.BLOCKED
-        return Idle.WAITING if steps or self.main.task is not None else Idle.NOTHING
+            return BLOCKED
+        awaited = self.main.awaited or next(iter(steps), None)
+        if awaited is None:
+            return None
+        assert awaited.source is not None, "it lacks input"
+        return awaited.source.index
 
     def waits(self, cycle: int) -> list[Wait]:
         """What waits here at the end of a run."""

@@ -39,9 +39,15 @@ def result(machine: Machine, status: str, cycle: int, cycles: int, hops: int, cr
         counts=_counts(machine),
         hops=hops,
         crossings=crossings,
+        contended=_contended(machine),
         waits=waits(machine, cycle) if status == "deadlock" else [],
         fault=faults[0] if faults else None,
     )
+
+
+def _contended(machine: Machine) -> np.ndarray:
+    routers = sorted(machine.routers, key=lambda router: (router.y, router.x))
+    return np.array([entry.contended for router in routers for entry in router.entries], np.int64)
 
 
 def _counts(machine: Machine) -> PeCounts:
@@ -54,10 +60,15 @@ def _counts(machine: Machine) -> PeCounts:
 
     return PeCounts(
         slots=grid(lambda pe: pe.slots),
+        axpy_slots=grid(lambda pe: pe.main.axpy_slots),
+        vector_slots=grid(lambda pe: pe.main.vector_slots),
+        received=grid(lambda pe: pe.received),
+        sent=grid(lambda pe: pe.sent),
+        passed=grid(lambda pe: pe.passed),
         blocked=grid(lambda pe: pe.blocked),
-        waiting=grid(lambda pe: pe.waiting),
+        waited=np.stack([grid(lambda pe, q=q: pe.waited[q]) for q in range(machine.input_queues)]),
         axpys=grid(lambda pe: pe.main.executor.axpys),
         macs=grid(lambda pe: pe.main.executor.macs),
-        sent=grid(lambda pe: pe.sent),
+        first_slot=grid(lambda pe: pe.first_slot, -1),
         last_slot=grid(lambda pe: pe.last_slot, -1),
     )

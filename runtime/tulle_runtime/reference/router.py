@@ -25,6 +25,7 @@ class Entry:
         self.outlets = outlets
         self.links = sum(port is not Port.RAMP for port, _ in outlets)
         self.last_advance = -1
+        self.contended = 0
 
     def advance(self, cycle: int) -> None:
         """Move the head wavelet to all outlets."""
@@ -42,16 +43,21 @@ class Router:
         self.y = y
         self.entries: list[Entry] = []
 
-    def decide(self, cycle: int) -> list[Entry]:
+    def decide(self, cycle: int) -> tuple[list[Entry], list[Entry]]:
         """The entries that advance: least recently advanced first, each if its links are free and its outlets have
-        space. RAMP is shared like a link."""
+        space; and those that only lack a link. RAMP is shared like a link."""
         candidates = [entry for entry in self.entries if entry.inbox.visible(cycle)]
         candidates.sort(key=lambda entry: (entry.last_advance, entry.color))
         taken: set[Port] = set()
         advancing: list[Entry] = []
+        contended: list[Entry] = []
         for entry in candidates:
-            free = all(port not in taken and outlet.has_space() for port, outlet in entry.outlets)
-            if free:
-                taken.update(port for port, _ in entry.outlets)
+            ports = {port for port, _ in entry.outlets}
+            if not all(outlet.has_space() for _, outlet in entry.outlets):
+                continue
+            if ports & taken:
+                contended.append(entry)
+            else:
+                taken |= ports
                 advancing.append(entry)
-        return advancing
+        return advancing, contended

@@ -13,9 +13,10 @@ from tulle_runtime.reference.vector import VectorWork, element
 
 @dataclass(frozen=True, slots=True)
 class QueueEnd:
-    """A queue of this PE: its end of the ramp channel of its color."""
+    """A queue of this PE: its end of the ramp channel of its color. `index` counts inputs and outputs apart."""
 
     name: str
+    index: int
     color: int
     dtype: DType
     channel: Channel
