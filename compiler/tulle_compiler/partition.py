@@ -69,17 +69,22 @@ def balanced(work: np.ndarray, lanes: int, capacity: int) -> Partition:
     `capacity` features. Followed by swaps between the heaviest lane and the others while they help.
     """
     features, tiles = work.shape
-    load = np.zeros((lanes, tiles))
+    work = np.ascontiguousarray(work, np.float32)
+    load = np.zeros((lanes, tiles), np.float32)
+    sums = np.empty_like(load)
+    mean_load = np.zeros(lanes, np.float32)
     count = np.zeros(lanes, np.int64)
     owner = np.empty(features, np.int64)
-    total = work.sum(axis=1)
+    total = work.sum(axis=1, dtype=np.float64)
     mean = total.sum() / max(1, tiles * lanes)
     for feature in np.lexsort((np.arange(features), -total)):
-        peak = (load + work[feature]).max(axis=1) + 1e-3 * load.sum(axis=1) / tiles
+        np.add(load, work[feature], out=sums)
+        peak = sums.max(axis=1) + np.float32(1e-3) * mean_load
         peak[count >= capacity] = np.inf
-        lane = int(np.lexsort((np.arange(lanes), count, peak))[0])
+        lane = int(np.lexsort((count, peak))[0])
         owner[feature] = lane
-        load[lane] += work[feature]
+        load[lane] = sums[lane]
+        mean_load[lane] += total[feature] / tiles
         count[lane] += 1
     _improve(work, owner, load, mean)
     return from_lists([np.flatnonzero(owner == lane) for lane in range(lanes)])

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tulle_compiler.kernels.builder import ClassBuilder, compute, launch, mem, send_header, take_header, vector, wait
-from tulle_compiler.kernels.chains import at
+from tulle_compiler.kernels.chains import at, runs
 from tulle_compiler.kernels.view import View
 from tulle_compiler.options import Precision
 from tulle_ir.code import Cmp, DType, Instruction, Reg, While
@@ -112,6 +112,11 @@ def place_of(worker: int, rows: int) -> tuple[int, int]:
     return column, row if column % 2 == 0 else rows - 1 - row
 
 
+def worker_at(column: int, row: int, rows: int) -> int:
+    """The worker at a place of its head's block."""
+    return column * rows + (row if column % 2 == 0 else rows - 1 - row)
+
+
 def _snake(g: int, rows: int, heads: int, parity: int) -> tuple[Bundle, ...]:
     """Worker w sends to worker w + 1, for w of one parity."""
     hops = []
@@ -160,17 +165,33 @@ def attention_bytes(op: Attention, precision: Precision, chunk: int) -> int:
 
 
 def emit_attention(view: View, tensors: dict[str, np.ndarray]) -> list[ProgramClass]:
-    """One class per worker of the block: the same PE of all heads."""
-    return [_emit(view, worker, tensors) for worker in range(view.number("columns") * view.number("rows"))]
+    """One class for every regular run of workers in a column that sit alike in the chain: the same PEs of all heads."""
+    g, rows, heads = (view.number(name) for name in ("columns", "rows", "heads"))
+    classes: list[ProgramClass] = []
+    for column in range(g):
+        workers = np.array([worker_at(column, row, rows) for row in range(rows)])
+        links = [_Link(worker == 0, worker == g * rows - 1, worker % 2) for worker in workers.tolist()]
+        for first, count, step in runs(links):
+            grid = Grid(column, first, heads, count, g, step)
+            classes.append(_emit(view, links[first], workers[first + step * np.arange(count)], grid, tensors))
+    return classes
 
 
-def _emit(view: View, worker: int, tensors: dict[str, np.ndarray]) -> ProgramClass:
-    """Worker `worker` of every head."""
-    g, rows, heads, dim = (view.number(name) for name in ("columns", "rows", "heads", "head_dim"))
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A worker's place in the chain, as far as its code depends on it."""
+
+    is_first: bool
+    is_last: bool
+    parity: int  # of the worker's number
+
+
+def _emit(view: View, link: _Link, numbers: np.ndarray, grid: Grid, tensors: dict[str, np.ndarray]) -> ProgramClass:
+    """The workers of these numbers, one per row of the grid."""
+    g, rows, dim = (view.number(name) for name in ("columns", "rows", "head_dim"))
     workers = g * rows
-    column, row = place_of(worker, rows)
     chunk, stream = view.chunk, view.precision.stream
-    b = ClassBuilder(f"w{worker}", Grid(column, row, heads, 1, g, 1), view.target)
+    b = ClassBuilder(f"w{numbers[0]}", grid, view.target)
     keys = -(-view.number("context") // workers)
     b.buffer("X", stream, 3 * dim * chunk, side=0)  # rows k, v, q
     b.buffer("K", stream, keys * dim, Category.CACHE)
@@ -178,13 +199,15 @@ def _emit(view: View, worker: int, tensors: dict[str, np.ndarray]) -> ProgramCla
     b.buffer("P", DType.F32, keys * chunk, side=1)  # scores, then weights, one row per key
     b.buffer("M", DType.F32, chunk, side=0)
     b.buffer("O", DType.F32, (dim + 1) * chunk, side=2)  # weighted values, last row: sum of weights
+    b.register("worker", np.broadcast_to(numbers[:, None], (grid.height, grid.width)))
+    b.register("behind", np.broadcast_to(workers - 1 - numbers[:, None], (grid.height, grid.width)))
     header, n = b.register("header"), b.register("n")
     code = _receive(view, b, header, n)
-    code += _append(b, worker, workers, dim, chunk, header, n)
-    code += _scores(view, b, worker, workers, dim, n)
-    code += _maximum(view, b, worker, workers, n)
-    code += _weigh(b, worker, workers, dim, chunk, n)
-    code += _combine(view, b, worker, workers, dim, header, n)
+    code += _append(b, workers, dim, chunk, header, n)
+    code += _scores(view, b, workers, dim, n)
+    code += _maximum(view, b, link, n)
+    code += _weigh(b, workers, dim, chunk, n)
+    code += _combine(view, b, link, dim, header, n)
     b.task("chunk", code, on=b.input("part0", -1, stream))
     return b.finish(view.kernel.name, view.frame, tensors)
 
@@ -203,9 +226,10 @@ def _receive(view: View, b: ClassBuilder, header: Reg, n: Reg) -> list[Instructi
     return [*code, *(wait(RECEIVE + c) for c in range(g))]
 
 
-def _append(b: ClassBuilder, worker: int, workers: int, dim: int, chunk: int, header: Reg, n: Reg) -> list[Instruction]:
+def _append(b: ClassBuilder, workers: int, dim: int, chunk: int, header: Reg, n: Reg) -> list[Instruction]:
     """Copy the keys and values of this worker's positions into its cache; count its keys."""
     first, t, slot, keys = (b.register(name) for name in ("first", "t", "slot", "keys"))
+    worker, behind = b.register("worker"), b.register("behind")
     copies = [
         vector("mov", mem(cache, (0, 1), 0, (slot, dim)), mem("X", (0, chunk), begin, (t, 1)), None, 1, dim)
         for cache, begin in (("K", 0), ("V", dim * chunk))
@@ -213,7 +237,7 @@ def _append(b: ClassBuilder, worker: int, workers: int, dim: int, chunk: int, he
     return [
         compute(first, header, ">>", 16),
         compute(first, first, "&", 0xFFFF),
-        compute(slot, first, "+", workers - 1 - worker),
+        compute(slot, first, "+", behind),
         compute(slot, slot, "/", workers),  # this worker's keys before the chunk
         compute(t, slot, "*", workers),
         compute(t, t, "+", worker),
@@ -223,13 +247,13 @@ def _append(b: ClassBuilder, worker: int, workers: int, dim: int, chunk: int, he
     ]
 
 
-def _for_keys(b: ClassBuilder, worker: int, workers: int, body: Sequence[Instruction]) -> list[Instruction]:
+def _for_keys(b: ClassBuilder, workers: int, body: Sequence[Instruction]) -> list[Instruction]:
     """Run `body` for each key: `key` counts them, `start` is the first token that may see it, `length` how many do."""
     key, start, length, first = (b.register(name) for name in ("key", "start", "length", "first"))
     keys, n = b.register("keys"), b.register("n")
     return [
         compute(key, 0),
-        compute(start, worker),
+        compute(start, b.register("worker")),
         compute(start, start, "-", first),
         While(
             key,
@@ -247,7 +271,7 @@ def _for_keys(b: ClassBuilder, worker: int, workers: int, body: Sequence[Instruc
     ]
 
 
-def _scores(view: View, b: ClassBuilder, worker: int, workers: int, dim: int, n: Reg) -> list[Instruction]:
+def _scores(view: View, b: ClassBuilder, workers: int, dim: int, n: Reg) -> list[Instruction]:
     """P[key, t] = scale * K[key] . q[t] for t from the key's position on, LOWEST before it; M = maximum over keys."""
     chunk, scale = view.chunk, float(view.kernel.params["scale"])
     key, start, length = (b.register(name) for name in ("key", "from", "length"))
@@ -261,33 +285,33 @@ def _scores(view: View, b: ClassBuilder, worker: int, workers: int, dim: int, n:
     scores = mem("P", (chunk, 1))
     return [
         vector("mov", scores, LOWEST / scale if scale > 0 else LOWEST, None, keys, n),
-        *_for_keys(b, worker, workers, body),
+        *_for_keys(b, workers, body),
         vector("mul", scores, scores, scale, keys, n),
         vector("mov", mem("M"), LOWEST, None, 1, n),
         vector("max", mem("M", (0, 1)), mem("M", (0, 1)), scores, keys, n),
     ]
 
 
-def _maximum(view: View, b: ClassBuilder, worker: int, workers: int, n: Reg) -> list[Instruction]:
+def _maximum(view: View, b: ClassBuilder, link: _Link, n: Reg) -> list[Instruction]:
     """M = the maximum over all workers of the head."""
-    if workers == 1:
+    if link.is_first and link.is_last:
         return []
     own = mem("M")
-    if worker == workers - 1:
-        up = b.input("chain_in", view.colors[(worker - 1) % 2], DType.F32)
+    if link.is_last:
+        up = b.input("chain_in", view.colors[1 - link.parity], DType.F32)
         back = b.output("back_out", view.colors[BROADCAST], DType.F32)
         return [vector("max", own, up, own, 1, n), vector("mov", back, own, None, 1, n)]
-    down = b.output("chain_out", view.colors[worker % 2], DType.F32)
+    down = b.output("chain_out", view.colors[link.parity], DType.F32)
     back = b.input("back_in", view.colors[BROADCAST], DType.F32)
-    if worker == 0:
+    if link.is_first:
         first = launch(CHAIN, "mov", down, own, None, 1, n)
     else:
-        up = b.input("chain_in", view.colors[(worker - 1) % 2], DType.F32)
+        up = b.input("chain_in", view.colors[1 - link.parity], DType.F32)
         first = launch(CHAIN, "max", down, up, own, 1, n)
     return [wait(CHAIN), first, wait(CHAIN), vector("mov", own, back, None, 1, n)]
 
 
-def _weigh(b: ClassBuilder, worker: int, workers: int, dim: int, chunk: int, n: Reg) -> list[Instruction]:
+def _weigh(b: ClassBuilder, workers: int, dim: int, chunk: int, n: Reg) -> list[Instruction]:
     """P = exp(P - M); O = the weighted values of the own keys, its last row the sum of weights."""
     key, start, length = (b.register(name) for name in ("key", "from", "length"))
     keys = b.register("keys")
@@ -301,25 +325,23 @@ def _weigh(b: ClassBuilder, worker: int, workers: int, dim: int, chunk: int, n: 
         wait(CHAIN),
         vector("mov", mem("O", (chunk, 1)), 0.0, None, dim + 1, n),
         vector("add", total, total, scores, keys, n),
-        *_for_keys(b, worker, workers, [vector("fma", output, mem("V", (1, 0), 0, (key, dim)), weights, dim, length)]),
+        *_for_keys(b, workers, [vector("fma", output, mem("V", (1, 0), 0, (key, dim)), weights, dim, length)]),
     ]
 
 
-def _combine(
-    view: View, b: ClassBuilder, worker: int, workers: int, dim: int, header: Reg, n: Reg
-) -> list[Instruction]:
+def _combine(view: View, b: ClassBuilder, link: _Link, dim: int, header: Reg, n: Reg) -> list[Instruction]:
     """Add up O along the chain; the last worker divides by the sum of weights and sends."""
     chunk, stream = view.chunk, view.precision.stream
     own = mem("O", (chunk, 1))
-    if worker < workers - 1:
-        down = b.output("chain_out", view.colors[worker % 2], DType.F32)
-        if worker == 0:
+    if not link.is_last:
+        down = b.output("chain_out", view.colors[link.parity], DType.F32)
+        if link.is_first:
             return [launch(CHAIN, "mov", down, own, None, dim + 1, n)]
-        up = b.input("chain_in", view.colors[(worker - 1) % 2], DType.F32)
+        up = b.input("chain_in", view.colors[1 - link.parity], DType.F32)
         return [launch(CHAIN, "add", down, up, own, dim + 1, n)]
     code: list[Instruction] = []
-    if workers > 1:
-        up = b.input("chain_in", view.colors[(worker - 1) % 2], DType.F32)
+    if not link.is_first:
+        up = b.input("chain_in", view.colors[1 - link.parity], DType.F32)
         code = [launch(CHAIN, "add", own, up, own, dim + 1, n), wait(CHAIN)]
     b.buffer("OUT", stream, dim * chunk, side=0)
     out = b.output("y", view.ports["y"].colors[0], stream)

@@ -5,7 +5,7 @@ Emitters work in canonical coordinates; `ClassBuilder.finish` moves the class to
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -38,27 +38,37 @@ OUTPUT_ORDER = (2, 3, 0, 1, 4, 5)  # the deepest output queues first
 
 @dataclass(frozen=True)
 class Columns:
-    """Compressed columns of many tiles: per PE (canonical order, row by row) offsets and entries.
+    """Compressed columns of many tiles: per tile (canonical order, row by row) offsets and entries.
 
-    ptr: u16[P, K + 1]; start: i64[P + 1]; row: u16[E] (bit 15: set); value: [E].
+    ptr: u16[T, K + 1]; start: i64[T + 1]; row: u16[E] (bit 15: set); value: [E]. PE p has tile `pe[p]` (i64[P]).
     """
 
     ptr: np.ndarray
     start: np.ndarray
     row: np.ndarray
     value: np.ndarray
+    pe: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Entries of each PE: i64[P]."""
+        return np.diff(self.start)[self.pe]
 
     @property
     def capacity(self) -> int:
         """Most entries of any PE."""
-        return int(np.diff(self.start).max(initial=0))
+        return int(self.counts.max(initial=0))
 
     def arranged(self, order: np.ndarray) -> Columns:
-        """The same tiles with PE `order[p]` in place p."""
-        counts = np.diff(self.start)[order]
+        """The same with the tile of PE `order[p]` in place p. Copies nothing yet."""
+        return replace(self, pe=self.pe[order])
+
+    def packed(self) -> dict[str, np.ndarray]:
+        """The arrays of a table in a Program, PE by PE."""
+        counts = self.counts
         start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        take = np.repeat(self.start[:-1][order] - start[:-1], counts) + np.arange(start[-1])
-        return Columns(self.ptr[order], start, self.row[take], self.value[take])
+        take = np.repeat(self.start[:-1][self.pe] - start[:-1], counts) + np.arange(start[-1])
+        return {"ptr": self.ptr[self.pe], "start": start, "row": self.row[take], "value": self.value[take]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +187,8 @@ def _store(
 ) -> None:
     """Put one item of bulk data into the program's tensors, in mesh order."""
     if isinstance(data, Columns):
-        mesh = data.arranged(order)
-        tensors[f"{name}.ptr"], tensors[f"{name}.start"] = mesh.ptr, mesh.start
-        tensors[f"{name}.row"], tensors[f"{name}.value"] = mesh.row, mesh.value
+        for part, array in data.arranged(order).packed().items():
+            tensors[f"{name}.{part}"] = array
     elif data.ndim == 1:
         tensors[name] = data
     else:

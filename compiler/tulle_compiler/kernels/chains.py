@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
 from tulle_ir.plan import Entry
 from tulle_ir.program import Affine, Bundle, Leg, Port
 
@@ -50,3 +54,27 @@ def chain_classes(length: int) -> list[tuple[str, int, int, int]]:
     if length > 3:
         classes.append(("even", 2, (length - 2) // 2, 2))
     return [*classes, ("last", length - 1, 1, 1)]
+
+
+def runs(labels: Sequence[Hashable]) -> list[tuple[int, int, int]]:
+    """The positions of a line in regular runs of one label each: (first, count, step), every position in one run.
+
+    Greedy: from the first position left, the longest run there is (of equally long ones the densest).
+    """
+    numbers: dict[Hashable, int] = {}
+    label = np.array([numbers.setdefault(each, len(numbers)) for each in labels], np.int64)
+    left = np.ones(len(label), bool)
+    found: list[tuple[int, int, int]] = []
+    while left.any():
+        first = int(left.argmax())
+        same = left & (label == label[first])
+        count, step = max((_run_length(same, first, step), -step) for step in range(1, max(2, len(label) - first)))
+        found.append((first, count, -step))
+        left[first : first - step * count : -step] = False
+    return found
+
+
+def _run_length(same: np.ndarray, first: int, step: int) -> int:
+    """How many of first, first + step, ... are true before the first that is not."""
+    row = same[first::step]
+    return len(row) if row.all() else int(row.argmin())

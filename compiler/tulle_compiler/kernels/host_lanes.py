@@ -7,15 +7,16 @@ from the west, so the block nearest the link comes first.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from tulle_compiler.kernels.builder import ClassBuilder, launch, mem, send_header, take_header, wait
-from tulle_compiler.kernels.chains import at, column_entries
+from tulle_compiler.kernels.chains import at, column_entries, runs
 from tulle_compiler.kernels.view import View, partition_tensors
 from tulle_compiler.partition import Partition
-from tulle_ir.code import DType, Instruction
+from tulle_ir.code import DType, Instruction, Mem, Reg
 from tulle_ir.plan import Entry, InternalRoute, Kernel, KernelCost, Terminal
 from tulle_ir.program import Bundle, Grid, Leg, Port, ProgramClass
 
@@ -23,8 +24,11 @@ PASS_ON, RECEIVE, SEND = 0, 1, 2  # microthreads, most urgent first
 
 
 def segments(lanes: int, links: int) -> np.ndarray:
-    """Bounds of the segments of positions, one per link: [links + 1]."""
-    return np.arange(links + 1) * lanes // links
+    """Bounds of the segments of positions, one per link: [links + 1]. The longer ones come first, so that segments of
+    one length lie side by side and share their classes."""
+    shortest, longer = divmod(lanes, links)
+    link = np.arange(links + 1)
+    return link * shortest + np.minimum(link, longer)
 
 
 def plan_host_lanes(
@@ -92,56 +96,99 @@ def port_features(view: View, segment: int) -> np.ndarray:
 
 
 def emit_host_lanes(view: View, tensors: dict[str, np.ndarray]) -> list[ProgramClass]:
-    """One class per PE of the line: they differ in their queues."""
-    bounds = segments(len(position_lanes(view)), view.number("links"))
-    emit = _scatter if view.kernel.kind == "scatter" else _gather
-    return [
-        emit(view, s, p, int(bounds[s]), int(bounds[s + 1]), tensors)
-        for s in range(len(bounds) - 1)
-        for p in range(int(bounds[s]), int(bounds[s + 1]))
-    ]
+    """One class for every regular run of PEs with the same queues."""
+    line = _Line(view)
+    look, emit = (line.scatter, _scatter) if view.kernel.kind == "scatter" else (line.gather, _gather)
+    looks = [look(p) for p in range(len(line.lanes))]
+    return [emit(line, looks[first], Grid(first, 0, count, 1, step, 1), tensors) for first, count, step in runs(looks)]
 
 
-def _scatter(view: View, s: int, p: int, a: int, z: int, tensors: dict[str, np.ndarray]) -> ProgramClass:
-    """PE p of segment s = [a, z)."""
-    chunk, dtype = view.chunk, DType(view.kernel.params["dtype"])
-    partition, lanes = view.partition("lanes"), position_lanes(view)
-    b = ClassBuilder(f"p{p}", Grid(p, 0, 1, 1), view.target)
-    header, n = b.register("header"), b.register("n")
-    own = b.register("own", int(partition.sizes[lanes[p]]))
-    color = view.ports[f"in{s}"].colors[0] if p == a else view.colors[(p - 1 - a) % 2]
-    source = b.input("in", color, dtype)
-    out = b.output("y", view.ports["y"].colors[p], dtype)
-    b.buffer("X", dtype, partition.largest * chunk)
-    block = mem("X", (chunk, 1))
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the code of a PE depends on: colors of its queues; -1: it has no such queue."""
+
+    source: int
+    out: int
+    neighbour: int  # to the next PE of a scatter, from the one before in a gather
+    is_last: bool
+
+
+class _Line:
+    """The line of PEs: per position the lane, and the bounds of its segment."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.dtype = DType(view.kernel.params["dtype"])
+        self.lanes = position_lanes(view)
+        self.bounds = segments(len(self.lanes), view.number("links"))
+        self.segment = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
+        self.partition = view.partition("lanes")
+        self.sizes = self.partition.sizes[self.lanes].astype(np.int64)
+        self.before = np.concatenate([[0], np.cumsum(self.sizes)])
+
+    def _ends(self, p: int) -> tuple[int, int, int]:
+        """The segment of position p, its first position and the one behind its last."""
+        s = int(self.segment[p])
+        return s, int(self.bounds[s]), int(self.bounds[s + 1])
+
+    def scatter(self, p: int) -> _Look:
+        """A PE of a scatter: from the link or the PE before, to its lane and the PE behind."""
+        s, a, z = self._ends(p)
+        view, is_last = self.view, p == z - 1
+        source = view.ports[f"in{s}"].colors[0] if p == a else view.colors[(p - 1 - a) % 2]
+        return _Look(source, view.ports["y"].colors[p], -1 if is_last else view.colors[(p - a) % 2], is_last)
+
+    def gather(self, p: int) -> _Look:
+        """A PE of a gather: from its lane and the PE before, to the PE behind or the link."""
+        s, a, z = self._ends(p)
+        view, is_last = self.view, p == z - 1
+        out = view.ports[f"out{s}"].colors[0] if is_last else view.colors[(p - a) % 2]
+        return _Look(view.ports["x"].colors[p], out, -1 if p == a else view.colors[(p - 1 - a) % 2], is_last)
+
+    def builder(self, grid: Grid) -> tuple[ClassBuilder, Mem, Reg, Reg, Reg]:
+        """A class at these positions with its block of a chunk and the registers that both kinds have."""
+        b = ClassBuilder(f"p{grid.x}", grid, self.view.target)
+        b.buffer("X", self.dtype, self.partition.largest * self.view.chunk)
+        own = b.register("own", self._of(grid, self.sizes))
+        return b, mem("X", (self.view.chunk, 1)), b.register("header"), b.register("n"), own
+
+    def rest(self, grid: Grid) -> np.ndarray:
+        """Features of the lanes behind each PE in its segment."""
+        return self._of(grid, self.before[self.bounds[self.segment + 1]] - self.before[1:])
+
+    def earlier(self, grid: Grid) -> np.ndarray:
+        """Features of the lanes before each PE in its segment."""
+        return self._of(grid, self.before[:-1] - self.before[self.bounds[self.segment]])
+
+    def _of(self, grid: Grid, values: np.ndarray) -> np.ndarray:
+        return values[grid.x + grid.step_x * np.arange(grid.width)][None, :]
+
+
+def _scatter(line: _Line, look: _Look, grid: Grid, tensors: dict[str, np.ndarray]) -> ProgramClass:
+    """The PEs of a scatter at these positions."""
+    b, block, header, n, own = line.builder(grid)
+    source = b.input("in", look.source, line.dtype)
+    out = b.output("y", look.out, line.dtype)
     code: list[Instruction] = [
         *take_header(source, header, n),
         wait(SEND),
         launch(RECEIVE, "mov", block, source, None, own, n),
         wait(RECEIVE),
     ]
-    if p < z - 1:
-        onward = b.output("onward", view.colors[(p - a) % 2], dtype)
-        rest = b.register("rest", int(partition.sizes[lanes[p + 1 : z]].sum()))
+    if not look.is_last:
+        onward = b.output("onward", look.neighbour, line.dtype)
+        rest = b.register("rest", line.rest(grid))
         code += [wait(PASS_ON), send_header(onward, header), launch(PASS_ON, "mov", onward, source, None, rest, n)]
     code += [send_header(out, header), launch(SEND, "mov", out, block, None, own, n)]
     b.task("chunk", code, on=source)
-    return b.finish(view.kernel.name, view.frame, tensors)
+    return b.finish(line.view.kernel.name, line.view.frame, tensors)
 
 
-def _gather(view: View, s: int, p: int, a: int, z: int, tensors: dict[str, np.ndarray]) -> ProgramClass:
-    """PE p of segment s = [a, z)."""
-    chunk, dtype = view.chunk, DType(view.kernel.params["dtype"])
-    partition, lanes = view.partition("lanes"), position_lanes(view)
-    b = ClassBuilder(f"p{p}", Grid(p, 0, 1, 1), view.target)
-    header, n = b.register("header"), b.register("n")
-    own = b.register("own", int(partition.sizes[lanes[p]]))
-    source = b.input("x", view.ports["x"].colors[p], dtype)
-    last = p == z - 1
-    color = view.ports[f"out{s}"].colors[0] if last else view.colors[(p - a) % 2]
-    out = b.output("out", color, dtype)
-    b.buffer("X", dtype, partition.largest * chunk)
-    block = mem("X", (chunk, 1))
+def _gather(line: _Line, look: _Look, grid: Grid, tensors: dict[str, np.ndarray]) -> ProgramClass:
+    """The PEs of a gather at these positions."""
+    b, block, header, n, own = line.builder(grid)
+    source = b.input("x", look.source, line.dtype)
+    out = b.output("out", look.out, line.dtype)
     code: list[Instruction] = [
         *take_header(source, header, n),
         wait(SEND),
@@ -149,12 +196,12 @@ def _gather(view: View, s: int, p: int, a: int, z: int, tensors: dict[str, np.nd
         wait(RECEIVE),
         wait(PASS_ON),
     ]
-    if last:
+    if look.is_last:
         code.append(send_header(out, header))
     code.append(launch(SEND, "mov", out, block, None, own, n))
-    if p > a:
-        west = b.input("west", view.colors[(p - 1 - a) % 2], dtype)
-        before = b.register("before", int(partition.sizes[lanes[a:p]].sum()))
+    if look.neighbour >= 0:
+        west = b.input("west", look.neighbour, line.dtype)
+        before = b.register("before", line.earlier(grid))
         code += [wait(SEND), launch(PASS_ON, "mov", out, west, None, before, n)]
     b.task("chunk", code, on=source)
-    return b.finish(view.kernel.name, view.frame, tensors)
+    return b.finish(line.view.kernel.name, line.view.frame, tensors)

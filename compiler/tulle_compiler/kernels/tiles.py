@@ -23,23 +23,37 @@ def output_work(weight: np.ndarray, inputs: Partition) -> np.ndarray:
 
 
 def compressed(weight: np.ndarray, inputs: Partition, outputs: Partition, dtype: DType) -> Columns:
-    """Tiles of the whole grid, PE p = j * Li + i; the first entry of each row of a tile carries the set mark."""
-    k, r = np.nonzero(weight)
-    in_lane, in_place = inputs.lane_of(), inputs.place_of()
-    out_lane, out_place = outputs.lane_of(), outputs.place_of()
-    pe = out_lane[r] * inputs.lanes + in_lane[k]
-    column, row = in_place[k], out_place[r]
-    order = np.argsort((pe * inputs.largest + column) * outputs.largest + row, kind="stable")
-    pe, column, row = pe[order], column[order], row[order]
-    _, first = np.unique(pe * outputs.largest + row, return_index=True)
-    marks = row.astype(np.uint16)
-    marks[first] |= SET
-    pes = inputs.lanes * outputs.lanes
-    counts = np.bincount(pe * inputs.largest + column, minlength=pes * inputs.largest).reshape(pes, -1)
-    ptr = np.zeros((pes, inputs.largest + 1), np.uint16)
-    ptr[:, 1:] = np.cumsum(counts, axis=1)
-    start = np.concatenate([[0], np.cumsum(counts.sum(axis=1))]).astype(np.int64)
-    return Columns(ptr, start, marks, weight[k, r][order].astype(numpy_type(dtype)))
+    """Tiles of the whole grid, PE p = j * Li + i; the first entry of each row of a tile carries the set mark.
+
+    The matrix is put into the order of the lanes and read once, so nothing is sorted.
+    """
+    ordered = np.take(weight, inputs.order, axis=0)
+    lane = np.repeat(np.arange(inputs.lanes), inputs.sizes)
+    place = np.arange(len(lane)) - np.repeat(inputs.start[:-1], inputs.sizes)
+    ptr = np.zeros((outputs.lanes, inputs.lanes, inputs.largest + 1), np.uint16)
+    rows: list[np.ndarray] = []
+    values: list[np.ndarray] = []
+    for j in range(outputs.lanes):
+        block = np.take(ordered, outputs.features(j), axis=1)
+        used = block != 0
+        ptr[j, lane, place + 1] = np.count_nonzero(used, axis=1)
+        rows.append(_marked_rows(used, lane))
+        values.append(block[used].astype(numpy_type(dtype)))
+    np.cumsum(ptr, axis=2, out=ptr)
+    ptr = ptr.reshape(-1, inputs.largest + 1)
+    start = np.concatenate([[0], np.cumsum(ptr[:, -1], dtype=np.int64)])
+    return Columns(ptr, start, np.concatenate(rows), np.concatenate(values), np.arange(len(ptr)))
+
+
+def _marked_rows(used: np.ndarray, lane: np.ndarray) -> np.ndarray:
+    """Row of each entry of one output lane, u16, with the set mark. used: bool [in, rows]; lane: of each input."""
+    k, row = np.nonzero(used)
+    tile_row = lane[k] * used.shape[1] + row
+    first = np.zeros((lane[-1] + 1) * used.shape[1], np.int64)
+    first[tile_row[::-1]] = np.arange(len(k))[::-1]  # of entries of one row the first is written last
+    marked = row.astype(np.uint16)
+    marked[first[tile_row]] |= SET
+    return marked
 
 
 def dense(weight: np.ndarray, inputs: Partition, outputs: Partition, dtype: DType) -> np.ndarray:
