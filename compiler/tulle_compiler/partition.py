@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+CANDIDATES = 96  # lanes looked at for each feature
+
 
 @dataclass(frozen=True, eq=False)
 class Partition:
@@ -66,36 +68,36 @@ def balanced(work: np.ndarray, lanes: int, capacity: int) -> Partition:
 
     work: [features, tiles], what a feature adds to each tile of whichever lane takes it. Features go heaviest first
     to the lane whose heaviest tile stays lightest (ties: fewest features, then lowest lane); a lane takes at most
-    `capacity` features. Followed by swaps between the heaviest lane and the others while they help.
+    `capacity` features. Only the CANDIDATES lanes with least work in all are looked at. Followed by swaps between the
+    heaviest lane and the others while they help.
     """
     features, tiles = work.shape
     work = np.ascontiguousarray(work, np.float32)
     load = np.zeros((lanes, tiles), np.float32)
-    sums = np.empty_like(load)
-    mean_load = np.zeros(lanes, np.float32)
+    held = np.zeros(lanes)
     count = np.zeros(lanes, np.int64)
     owner = np.empty(features, np.int64)
     total = work.sum(axis=1, dtype=np.float64)
-    mean = total.sum() / max(1, tiles * lanes)
     for feature in np.lexsort((np.arange(features), -total)):
-        np.add(load, work[feature], out=sums)
-        peak = sums.max(axis=1) + np.float32(1e-3) * mean_load
-        peak[count >= capacity] = np.inf
-        lane = int(np.lexsort((count, peak))[0])
+        near = np.lexsort((count, np.where(count < capacity, held, np.inf)))[:CANDIDATES]
+        near = near[count[near] < capacity]
+        peak = (load[near] + work[feature]).max(axis=1) + 1e-3 * held[near] / tiles
+        lane = near[np.lexsort((near, count[near], peak))[0]]
         owner[feature] = lane
-        load[lane] = sums[lane]
-        mean_load[lane] += total[feature] / tiles
+        load[lane] += work[feature]
+        held[lane] += total[feature]
         count[lane] += 1
-    _improve(work, owner, load, mean)
+    _improve(work, owner, load, total.sum() / max(1, tiles * lanes))
     return from_lists([np.flatnonzero(owner == lane) for lane in range(lanes)])
 
 
 def _improve(work: np.ndarray, owner: np.ndarray, load: np.ndarray, mean: float, rounds: int = 200) -> None:
     """Swap a feature of the lane with the heaviest tile against one of another lane while the maximum falls."""
+    peaks = load.max(axis=1)
     for _ in range(rounds):
-        heavy = int(load.max(axis=1).argmax())
+        heavy = int(peaks.argmax())
         tile = int(load[heavy].argmax())
-        if load[heavy, tile] <= 1.01 * mean:
+        if peaks[heavy] <= 1.01 * mean:
             return
         light = int(load[:, tile].argmin())
         mine, theirs = np.flatnonzero(owner == heavy), np.flatnonzero(owner == light)
@@ -112,4 +114,5 @@ def _improve(work: np.ndarray, owner: np.ndarray, load: np.ndarray, mean: float,
         change = work[b] - work[a]
         load[heavy] += change
         load[light] -= change
+        peaks[[heavy, light]] = load[heavy].max(), load[light].max()
         owner[a], owner[b] = light, heavy

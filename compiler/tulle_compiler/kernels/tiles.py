@@ -13,13 +13,21 @@ SET = 0x8000  # an entry that sets its row instead of adding to it
 
 def nonzeros_per_tile(weight: np.ndarray, inputs: Partition, outputs: Partition) -> np.ndarray:
     """Non-zeros of tile (out lane j, in lane i): i64[Lo, Li]. weight: [in, out]."""
-    by_input = np.add.reduceat(weight[inputs.order] != 0, inputs.start[:-1], axis=0, dtype=np.int64)
-    return np.add.reduceat(by_input[:, outputs.order], outputs.start[:-1], axis=1).T
+    return _lane_sums(nonzeros_by_lane(weight, inputs).T, outputs, np.dtype(np.int64))
 
 
-def output_work(weight: np.ndarray, inputs: Partition) -> np.ndarray:
-    """Non-zeros of each output feature by input lane: [out, Li]."""
-    return np.add.reduceat(weight[inputs.order] != 0, inputs.start[:-1], axis=0, dtype=np.int64).T
+def nonzeros_by_lane(weight: np.ndarray, inputs: Partition) -> np.ndarray:
+    """Non-zeros of each output feature by input lane: [Li, out], in the smallest type that holds them."""
+    return _lane_sums((weight != 0).view(np.uint8), inputs, np.min_scalar_type(inputs.largest))
+
+
+def _lane_sums(values: np.ndarray, lanes: Partition, dtype: np.dtype) -> np.ndarray:
+    """Sums over the features (rows) of each lane: [lanes, columns]. Whole rows are added: many at a time."""
+    values = np.ascontiguousarray(values)
+    sums = np.empty((lanes.lanes, values.shape[1]), dtype)
+    for lane in range(lanes.lanes):
+        np.add.reduce(values[lanes.features(lane)], axis=0, dtype=dtype, out=sums[lane])
+    return sums
 
 
 def compressed(weight: np.ndarray, inputs: Partition, outputs: Partition, dtype: DType) -> Columns:

@@ -7,10 +7,12 @@ keeps one partition for all layers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from tulle_compiler.kernels.attention import part_bounds
-from tulle_compiler.kernels.tiles import output_work
+from tulle_compiler.kernels.tiles import nonzeros_by_lane
 from tulle_compiler.partition import Partition, balanced, contiguous, from_lists
 from tulle_compiler.plan.lanes import LaneClasses
 from tulle_compiler.plan.lower import Stage
@@ -18,8 +20,8 @@ from tulle_compiler.plan.sizes import Sizes
 from tulle_ir.graph import Linear
 
 
-def cut_classes(stages: list[Stage], classes: LaneClasses, sizes: Sizes) -> list[Partition]:
-    """The partition of each class."""
+def cut_classes(stages: list[Stage], classes: LaneClasses, sizes: Sizes, dense: Mapping[int, bool]) -> list[Partition]:
+    """The partition of each class. dense: per linear stage, whether its zeros are stored like other weights."""
     cuts: list[Partition | None] = [None] * len(classes.width)
     for c, reader in enumerate(classes.reads):
         if reader >= 0:
@@ -29,7 +31,7 @@ def cut_classes(stages: list[Stage], classes: LaneClasses, sizes: Sizes) -> list
             cuts[c] = contiguous(classes.width[c], sizes.lanes[c])
     order = sorted((c for c in range(len(cuts)) if cuts[c] is None), key=lambda c: (-_touches(stages, classes, c), c))
     for c in order:
-        cuts[c] = _balanced(stages, classes, sizes, cuts, c)
+        cuts[c] = _balanced(stages, classes, sizes, cuts, dense, c)
     return [cut for cut in cuts if cut is not None]
 
 
@@ -48,25 +50,32 @@ def _touches(stages: list[Stage], classes: LaneClasses, c: int) -> int:
 
 
 def _balanced(
-    stages: list[Stage], classes: LaneClasses, sizes: Sizes, cuts: list[Partition | None], c: int
+    stages: list[Stage],
+    classes: LaneClasses,
+    sizes: Sizes,
+    cuts: list[Partition | None],
+    dense: Mapping[int, bool],
+    c: int,
 ) -> Partition:
-    """Balance a class over the tiles of its linears; a linear whose other side has no cut yet counts as one tile."""
+    """Balance a class over the tiles of its linears; a linear whose other side has no cut yet counts as one tile. One
+    stored densely costs every feature the same and has no say."""
     width, lanes = classes.width[c], sizes.lanes[c]
     work: list[np.ndarray] = []
     for i, stage in enumerate(stages):
-        if not isinstance(stage.op, Linear):
+        if not isinstance(stage.op, Linear) or dense[i]:
             continue
         if classes.output[i] == c:
             work.append(_work(stage.op.weight, cuts[classes.source[i]]))
         if classes.source[i] == c:
             work.append(_work(stage.op.weight.T, cuts[classes.output[i]]))
-    if lanes == 1 or not work or all(np.all(w == w[0]) for w in work):
+    if lanes == 1 or not work or all(np.all(w == w[:, :1]) for w in work):
         return contiguous(width, lanes)
-    return balanced(np.concatenate(work, axis=1), lanes, -(-width // lanes))
+    return balanced(np.ascontiguousarray(np.concatenate(work).T), lanes, -(-width // lanes))
 
 
 def _work(weight: np.ndarray, other: Partition | None) -> np.ndarray:
-    """Non-zeros each output feature of `weight` [in, out] adds per input lane, scaled to a mean of one tile."""
+    """Non-zeros each output feature of `weight` [in, out] adds per input lane, scaled to a mean of one tile:
+    f32[Li, out]."""
     if other is None:
-        return np.count_nonzero(weight, axis=0)[:, None].astype(np.float64)
-    return output_work(weight, other).astype(np.float64) * other.lanes
+        return np.count_nonzero(weight, axis=0)[None, :].astype(np.float32)
+    return nonzeros_by_lane(weight, other) * np.float32(other.lanes)

@@ -61,7 +61,7 @@ class _Planner:
         if options.mesh is None:
             self.mesh = self._own_mesh()
         self.links = len(host_links(target, self.mesh))
-        self.cuts = cut_classes(self.stages, self.classes, self.sizes)
+        self.cuts = cut_classes(self.stages, self.classes, self.sizes, self.dense)
 
     def _density(self, stage: Stage) -> float:
         assert isinstance(stage.op, ops.Linear)
