@@ -28,10 +28,9 @@ def activation_code(
     largest: int,
     chunk: int,
     precision: Precision,
-    result: DType,
 ) -> list[Instruction]:
     """OUT = activation(Z + bias); declares the buffers it needs."""
-    b.buffer("OUT", result, largest * chunk, side=1)
+    b.buffer("OUT", precision.stream, largest * chunk, side=1)
     z, out = mem("Z", (chunk, 1)), mem("OUT", (chunk, 1))
     code: list[Instruction] = []
 
@@ -72,12 +71,10 @@ def _gelu(do, activation: str, z, u, out) -> None:
     do("add", out, u, z)
 
 
-def activation_slots(
-    activation: str, rows: int, precision: Precision, result: DType, target: Target, chunk: int
-) -> float:
+def activation_slots(activation: str, rows: int, precision: Precision, target: Target, chunk: int) -> float:
     """Slots of `activation_code` on `rows` rows of a full chunk (bias counted)."""
     per_element = {
-        "none": 1.0 if result is not precision.reduce else 0.5,
+        "none": 1.0 if precision.stream is not precision.reduce else 0.5,
         "relu": 1.5,
         "gelu": 5.0 + target.cost_of(VectorOp.ERF),
         "gelu_tanh": 6.5 + target.cost_of(VectorOp.TANH),

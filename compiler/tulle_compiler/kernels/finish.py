@@ -35,16 +35,14 @@ def shares(sizes: np.ndarray, m: int) -> np.ndarray:
     return np.arange(m + 1)[:, None] * sizes[None, :] // m
 
 
-def finish_slots(
-    rows: int, m: int, s: int, activation: str, precision: Precision, result: DType, target: Target, chunk: int
-) -> float:
+def finish_slots(rows: int, m: int, s: int, activation: str, precision: Precision, target: Target, chunk: int) -> float:
     """Datapath slots of finisher s per full chunk of a lane with `rows` rows."""
     own = -(-rows // m)
     sums = -(-chunk // (2 if precision.reduce is DType.F16 else 1))
-    out = -(-chunk // (2 if result is DType.F16 else 1))
+    out = -(-chunk // precision.per_wavelet)
     passing = (rows - rows * s // m) * sums
     sending = (own + rows * s // m) * out
-    return passing + sending + activation_slots(activation, own, precision, result, target, chunk) + 20
+    return passing + sending + activation_slots(activation, own, precision, target, chunk) + 20
 
 
 def emit_finishers(view: View, s: int, tensors: dict[str, np.ndarray]) -> list[ProgramClass]:
@@ -58,7 +56,6 @@ def _emit(view: View, s: int, first_row: int, step: int, tensors: dict[str, np.n
     """Finisher s of rows first_row, first_row + step, ..."""
     precision, chunk, m = view.precision, view.chunk, view.number("finishers")
     outputs, tiles = view.partition("outputs"), view.partition("inputs").lanes
-    result = DType(view.kernel.params["result"])
     lanes = view.ports["y"].lanes()[first_row::step]
     bounds = shares(outputs.sizes[lanes], m)
     own = (bounds[s + 1] - bounds[s])[:, None]
@@ -67,9 +64,9 @@ def _emit(view: View, s: int, first_row: int, step: int, tensors: dict[str, np.n
     rows, header, n = b.register("rows", own), b.register("header"), b.register("n")
     sums = b.input("sum_in", view.colors[(tiles + s - 1) % 2], precision.reduce)
     color = view.ports["y"].colors[first_row] if s == m - 1 else view.colors[2 + s % 2]
-    out = b.output("out", color, result)
+    out = b.output("out", color, precision.stream)
     activation, bias = str(view.kernel.params["activation"]), _bias(view, s, lanes, bounds)
-    if m == 1 and bias is None and activation == "none" and result is precision.reduce:
+    if m == 1 and bias is None and activation == "none" and precision.stream is precision.reduce:
         b.task("chunk", _pass_through(sums, out, header, rows, n), on=sums)
         return b.finish(view.kernel.name, view.frame, tensors)
     largest = max(1, int(own.max()))
@@ -85,11 +82,11 @@ def _emit(view: View, s: int, first_row: int, step: int, tensors: dict[str, np.n
         code += [wait(PASS_ON), send_header(pass_on, header)]
         code.append(launch(PASS_ON, "mov", pass_on, sums, None, later, n))
     code.append(wait(SEND))
-    code += activation_code(b, activation, bias, rows, n, largest, chunk, precision, result)
+    code += activation_code(b, activation, bias, rows, n, largest, chunk, precision)
     code += [wait(FORWARD), send_header(out, header)]
     code.append(launch(SEND, "mov", out, mem("OUT", (chunk, 1)), None, rows, n))
     if s > 0:
-        results = b.input("results", view.colors[2 + (s - 1) % 2], result)
+        results = b.input("results", view.colors[2 + (s - 1) % 2], precision.stream)
         earlier = b.register("earlier", bounds[s][:, None])
         code += [wait(SEND), *take_header(results, header, n)]
         code.append(launch(FORWARD, "mov", out, results, None, earlier, n))

@@ -15,8 +15,9 @@ import numpy as np
 from tulle_compiler.kernels.builder import ClassBuilder, launch, mem, send_header, take_header, wait
 from tulle_compiler.kernels.chains import at, column_entries, runs
 from tulle_compiler.kernels.view import View, partition_tensors
+from tulle_compiler.options import Precision
 from tulle_compiler.partition import Partition
-from tulle_ir.code import DType, Instruction, Mem, Reg
+from tulle_ir.code import Instruction, Mem, Reg
 from tulle_ir.plan import Entry, InternalRoute, Kernel, KernelCost, Terminal
 from tulle_ir.program import Bundle, Grid, Leg, Port, ProgramClass
 
@@ -36,7 +37,7 @@ def plan_host_lanes(
     scatter: bool,
     lanes: Partition,
     links: int,
-    dtype: DType,
+    precision: Precision,
     chunk: int,
 ) -> Kernel:
     """The kernel of a scatter ("in0".. to "y") or a gather ("x" to "out0"..) of `links` segments."""
@@ -63,9 +64,9 @@ def plan_host_lanes(
         )
         if hops:
             internal.append(InternalRoute(parity, hops))
-    wavelets = -(-chunk // (2 if dtype is DType.F16 else 1))
+    wavelets = -(-chunk // precision.per_wavelet)
     longest = int(np.diff(bounds).max()) * lanes.largest * wavelets
-    size = lanes.largest * chunk * dtype.size
+    size = lanes.largest * chunk * precision.stream.size
     return Kernel(
         name=name,
         kind="scatter" if scatter else "gather",
@@ -75,7 +76,7 @@ def plan_host_lanes(
         terminals=(*side, stream),
         internal=tuple(internal),
         cost=KernelCost(longest, longest, len(lanes.order) * wavelets / links, size, 0, length),
-        params={"links": links, "dtype": dtype.value},
+        params={"links": links},
         tensors=dict(partition_tensors("lanes", lanes)),
     )
 
@@ -118,7 +119,7 @@ class _Line:
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self.dtype = DType(view.kernel.params["dtype"])
+        self.dtype = view.precision.stream
         self.lanes = position_lanes(view)
         self.bounds = segments(len(self.lanes), view.number("links"))
         self.segment = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))

@@ -31,7 +31,7 @@ REDUCE, RECEIVE = 0, 1  # microthreads, most urgent first
 class Linear:
     """A linear operator ready to become a kernel. weight: [in, out]; `finishers`: m.
 
-    `stream` is the output as its lanes carry it; `result` the element type it leaves in.
+    `stream` is the output as its lanes carry it.
     """
 
     name: str
@@ -43,7 +43,6 @@ class Linear:
     stream: Partition
     finishers: int
     dense: bool
-    result: DType
 
     @property
     def outputs(self) -> Partition:
@@ -81,7 +80,7 @@ def plan_linear(op: Linear, precision: Precision, target: Target, chunk: int) ->
         terminals=(sink, source),
         internal=tuple(r for r in internal if r.bundles),
         cost=linear_cost(op, precision, target, chunk),
-        params={"finishers": m, "activation": op.activation, "dense": int(op.dense), "result": op.result.value},
+        params={"finishers": m, "activation": op.activation, "dense": int(op.dense)},
         tensors=tensors,
     )
 
@@ -91,7 +90,7 @@ def linear_cost(op: Linear, precision: Precision, target: Target, chunk: int) ->
     tiles = nonzeros_per_tile(op.weight, op.inputs, op.outputs)
     slots = tile_slots(tiles, op.inputs.sizes[None, :], op.outputs.sizes[:, None], op.dense, precision, target, chunk)
     finish = max(
-        finish_slots(int(op.outputs.largest), op.finishers, s, op.activation, precision, op.result, target, chunk)
+        finish_slots(int(op.outputs.largest), op.finishers, s, op.activation, precision, target, chunk)
         for s in range(op.finishers)
     )
     busiest = max(float(slots.max()), finish)

@@ -16,7 +16,7 @@ from tulle_compiler.options import CompileOptions, Precision
 from tulle_compiler.partition import Partition
 from tulle_compiler.plan.cuts import cut_classes
 from tulle_compiler.plan.lanes import lane_classes
-from tulle_compiler.plan.lower import Stage, lower
+from tulle_compiler.plan.lower import Stage, Wire, lower
 from tulle_compiler.plan.sizes import Limits, Problem, Sizes, score, search, spread
 from tulle_ir import graph as ops
 from tulle_ir.code import DType
@@ -29,6 +29,7 @@ CHUNKS = {"throughput": (4, 8, 16, 32), "latency": (1, 2, 4)}  # tokens per chun
 TOKENS = 512  # length of the sequence that is optimised for when the model sets no context
 DENSE_ABOVE = 0.9  # density from which a matrix is stored without indices
 FILL = 0.55  # share of a given mesh that regions may cover at first
+HOST_PORTS = ("ids", "in", "out")  # how the names of terminals towards the host begin
 RING_BYTES = 8192  # SRAM of a strip for waiting residual chunks
 
 
@@ -150,23 +151,15 @@ class _Planner:
                 rows = self.sizes.embed_rows[i]
                 return plan_embed(Embed(stage.name, stage.origin, stage.op.table, positions, cut, rows), *args)
             case "scatter":
-                dtype = self.precision.stream
-                return plan_host_lanes(stage.name, True, cut, self._links(cut, dtype), dtype, self.chunk)
+                return plan_host_lanes(stage.name, True, cut, self._links(cut), self.precision, self.chunk)
             case _:
                 cut = self.cuts[self.classes.source[i]]
-                dtype = self._result(stage.inputs[0][1].producer)
-                return plan_host_lanes(stage.name, False, cut, self._links(cut, dtype), dtype, self.chunk)
+                return plan_host_lanes(stage.name, False, cut, self._links(cut), self.precision, self.chunk)
 
-    def _links(self, cut: Partition, dtype: DType) -> int:
+    def _links(self, cut: Partition) -> int:
         """Host links of a stream: as many as keep each busy for half of the period at most, if there are so many."""
-        wavelets = len(cut.order) * self._wavelets(dtype)
+        wavelets = len(cut.order) * self._wavelets
         return min(self.links, cut.lanes, ceil(2 * wavelets / self.sizes.period))
-
-    def _result(self, producer: int) -> DType:
-        """The element type a stage leaves in: what a linear gives the host is f32."""
-        last = self.stages[-1].inputs[0][1].producer
-        is_last = producer == last and self.stages[producer].kind == "linear"
-        return DType.F32 if is_last else self.precision.stream
 
     def _linear(self, i: int, stage: Stage) -> Linear:
         op = stage.op
@@ -182,7 +175,6 @@ class _Planner:
             stream,
             self.sizes.finishers[i],
             self.dense[i],
-            self._result(i),
         )
 
     def _strip(self, i: int, stage: Stage, cut: Partition) -> Strip:
@@ -220,47 +212,42 @@ class _Planner:
 
     def _nets(self, kernels: tuple[Kernel, ...]) -> tuple[tuple[Net, ...], tuple[HostNet, ...]]:
         """One net per wire, and one per host link used."""
-        nets: list[Net] = []
-        into: list[int] = []
-        for i, stage in enumerate(self.stages):
-            for port, wire in stage.inputs:
-                source = _terminal(kernels[wire.producer], wire.port)
-                sink = _terminal(kernels[i], port)
-                cut = self.cuts[self.classes.output[wire.producer]]
-                dtype = self._result(wire.producer)
-                nets.append(
-                    Net(
-                        f"{stage.name}.{port}",
-                        End(wire.producer, source),
-                        End(i, sink),
-                        cut.lanes,
-                        dtype,
-                        1 + cut.largest * self._wavelets(dtype),
-                    )
-                )
-            if stage.kind in ("scatter", "embed"):
-                for t, terminal in enumerate(kernels[i].terminals):
-                    if not terminal.is_source and terminal.lanes == 1 and terminal.name != "x":
-                        into.append(len(nets))
-                        wavelets = 1 + self.chunk
-                        dtype = DType.I32 if stage.kind == "embed" else self.precision.stream
-                        nets.append(Net(f"{stage.name}.{terminal.name}", End(-1), End(i, t), 1, dtype, wavelets))
+        nets = [self._net(kernels, i, port, wire) for i, stage in enumerate(self.stages) for port, wire in stage.inputs]
+        host: list[HostNet] = []
         gather = len(kernels) - 1
-        out: list[int] = []
-        for t, terminal in enumerate(kernels[gather].terminals):
-            if terminal.is_source:
-                out.append(len(nets))
-                dtype = self._result(self.stages[gather].inputs[0][1].producer)
-                nets.append(Net(f"output.{terminal.name}", End(gather, t), End(-1), 1, dtype, 1 + self.chunk))
-        host = (
-            HostNet(self.graph.input.name, True, tuple(into)),
-            HostNet(self.graph.output.name, False, tuple(out)),
-        )
-        return tuple(nets), host
+        first = next(i for i, stage in enumerate(self.stages) if stage.kind in ("scatter", "embed"))
+        for k, is_input in ((first, True), (gather, False)):
+            links = [t for t, terminal in enumerate(kernels[k].terminals) if terminal.name.startswith(HOST_PORTS)]
+            name = (self.graph.input if is_input else self.graph.output).name
+            host.append(HostNet(name, is_input, tuple(len(nets) + n for n in range(len(links)))))
+            dtype, wavelets = self._host_wavelets(k, len(links))
+            for t in links:
+                ends = (End(-1), End(k, t)) if is_input else (End(k, t), End(-1))
+                nets.append(Net(f"{self.stages[k].name}.{kernels[k].terminals[t].name}", *ends, 1, dtype, wavelets))
+        return tuple(nets), tuple(host)
 
-    def _wavelets(self, dtype: DType) -> int:
+    def _net(self, kernels: tuple[Kernel, ...], i: int, port: str, wire: Wire) -> Net:
+        """The net of a wire into stage i."""
+        cut = self.cuts[self.classes.output[wire.producer]]
+        return Net(
+            f"{self.stages[i].name}.{port}",
+            End(wire.producer, _terminal(kernels[wire.producer], wire.port)),
+            End(i, _terminal(kernels[i], port)),
+            cut.lanes,
+            self.precision.stream,
+            1 + cut.largest * self._wavelets,
+        )
+
+    def _host_wavelets(self, i: int, links: int) -> tuple[DType, int]:
+        """Element type, and wavelets per full chunk on each of the host links of stage i: ids, or rows of features."""
+        if self.stages[i].kind == "embed":
+            return DType.I32, 1 + self.chunk
+        return self.precision.stream, 1 + -(-self.stages[i].width // links) * self._wavelets
+
+    @property
+    def _wavelets(self) -> int:
         """Wavelets of one feature of a full chunk."""
-        return -(-self.chunk // 2) if dtype is DType.F16 else self.chunk
+        return -(-self.chunk // self.precision.per_wavelet)
 
 
 def _terminal(kernel: Kernel, name: str) -> int:

@@ -22,7 +22,6 @@ from tulle_compiler.partition import contiguous
 from tulle_compiler.plan.lanes import LaneClasses, is_free
 from tulle_compiler.plan.lower import Stage
 from tulle_ir import graph
-from tulle_ir.code import DType
 from tulle_ir.diagnostics import DoesNotFit
 from tulle_ir.target import Target
 
@@ -94,7 +93,6 @@ class Problem:
                 stage.norm.kind if stage.norm else "",
                 round(self.density.get(i, 0.0), 2),
                 self.dense.get(i),
-                is_last(self, i),
             )
             member = first.setdefault(key, i)
             counts[member] = counts.get(member, 0) + 1
@@ -225,11 +223,9 @@ def _finishers(problem: Problem, i: int, out: int, period: float) -> tuple[int, 
     """Fewest finishers per row that keep linear stage i within the period, and their slots; None if none do."""
     rows = -(-problem.classes.width[problem.classes.output[i]] // out)
     activation, precision = problem.stages[i].activation, problem.precision
-    result = DType.F32 if is_last(problem, i) else precision.stream
     for m in range(1, min(MAX_FINISHERS, rows) + 1):
         slots = max(
-            finish_slots(rows, m, s, activation, precision, result, problem.limits.target, problem.chunk)
-            for s in range(m)
+            finish_slots(rows, m, s, activation, precision, problem.limits.target, problem.chunk) for s in range(m)
         )
         if slots <= period:
             return m, slots
@@ -347,9 +343,3 @@ def _stage(problem: Problem, sizes: Sizes, i: int, period: float) -> tuple[float
             return largest * chunk * 1.5 + chunk * 14, out, groups
         case _:
             return 1.0, out, 1  # bound by the host links, whatever the sizes
-
-
-def is_last(problem: Problem, i: int) -> bool:
-    """Whether stage i feeds the gather."""
-    gather = problem.stages[-1]
-    return gather.inputs[0][1].producer == i
