@@ -100,9 +100,13 @@ class Mem:
 
 @dataclass(frozen=True, slots=True)
 class Fabric:
-    """A queue as operand; the declaration of the queue gives its element type."""
+    """A queue as operand; the declaration of the queue gives its element type.
+
+    With `index` it is a sparse destination: row i travels as (index + i, value), and zeros do not travel.
+    """
 
     queue: str
+    index: Offset | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,31 @@ class Axpy:
     y: Mem
     table: str
     column: Scalar
+    x: Mem
+    n: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class AxpyColumns:
+    """`axpy y, table[%queue]`: each arriving (k, v) adds v times column k, until the end mark.
+
+    `y.strides[0]` is the distance of two rows of y in elements; y.strides[1] is unused.
+    """
+
+    y: Mem
+    table: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class AxpyEntries:
+    """`axpy y, %queue, x over n`: each arriving (k, v) adds v times row k of x, until the end mark.
+
+    `x.strides[0]` is the distance of two rows of x in elements; y.strides[0] is unused; inner strides are free.
+    """
+
+    y: Mem
+    queue: str
     x: Mem
     n: Scalar
 
@@ -254,4 +283,20 @@ class Stop:
     """End the running task."""
 
 
-Instruction = Vector | Axpy | Compute | Load | Store | Pop | Push | Await | Loop | If | While | Control | Stop
+Instruction = (
+    Vector
+    | Axpy
+    | AxpyColumns
+    | AxpyEntries
+    | Compute
+    | Load
+    | Store
+    | Pop
+    | Push
+    | Await
+    | Loop
+    | If
+    | While
+    | Control
+    | Stop
+)

@@ -14,7 +14,10 @@ REPORT_SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class AxpyCounts:
-    """executed: AXPYs of at least one element; macs: multiply-accumulates in them."""
+    """executed: AXPYs of at least one element; macs: multiply-accumulates in them.
+
+    skipped_zero_activations: those that would have been executed had zero activations been sent.
+    """
 
     executed: int = 0
     macs: int = 0

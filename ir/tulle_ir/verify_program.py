@@ -11,7 +11,8 @@ code       7. Names in code resolve; microthreads exist; offsets have at most tw
            8. The body of a loop or while has an instruction that costs a slot.
 vectors    9. Vector operations have their number of sources; at most one source is a queue, and it is an input;
               a destination queue is an output; `async` needs a queue; operands beside a queue have its type;
-              i32 admits only mov; u16 is for load, store and tables; AXPY works on f16 and f32.
+              i32 admits only mov; u16 is for load, store and tables; AXPY works on f16 and f32; what is sparse
+              carries f16, and a sparse destination takes rows of one element.
 reach     10. Rows of an AXPY's table stay inside y. (warning: other constant views stay inside their buffers)
           11. (warning) The reads of an AXPY in a loop do not certainly conflict on a bank.
 fabric    12. Colors are below `usable_colors`; paths stay on the mesh and end towards the host only at its edge.

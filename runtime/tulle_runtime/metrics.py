@@ -18,7 +18,7 @@ from tulle_ir.target import Target
 from tulle_runtime.arrival import first_token_cycles
 from tulle_runtime.bounds import slot_bounds, whole_bounds
 from tulle_runtime.host.chunking import Chunking
-from tulle_runtime.result import RunResult
+from tulle_runtime.result import PeCounts, RunResult
 
 Facts = Mapping[str, Any]
 
@@ -56,7 +56,7 @@ def run_report(run: Run) -> Report:
         predicted_cycles=predicted_cycles(run.facts, chunking),
         bound_cycles=bounds.bound,
         ideal_cycles=bounds.ideal,
-        axpy=AxpyCounts(int(result.counts.axpys.sum()), int(result.counts.macs.sum())),
+        axpy=_axpys(result.counts),
         wavelets=WaveletCounts(int(result.counts.sent.sum()), result.hops, result.crossings),
         memory=memory_of(held, used, run.target),
         utilization=_utilization(result, used),
@@ -76,6 +76,10 @@ def predicted_cycles(facts: Facts, chunking: Chunking | None) -> int | None:
         return None
     chunks = chunking.batch * -(-chunking.tokens // chunking.size)
     return round(prediction["latency_cycles"] + (chunks - 1) * prediction["interval_cycles"])
+
+
+def _axpys(counts: PeCounts) -> AxpyCounts:
+    return AxpyCounts(int(counts.axpys.sum()), int(counts.macs.sum()), int(counts.skipped.sum()))
 
 
 def _utilization(result: RunResult, used: np.ndarray) -> Utilization:

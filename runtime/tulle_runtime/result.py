@@ -47,19 +47,20 @@ class Fault:
 class PeCounts:
     """Per PE, arrays of shape [H, W] (i64), as docs/machine.md defines them (section 7).
 
-    slots = axpy_slots + vector_slots + received + sent - passed + control (dispatch, scalars, launches).
+    slots = axpy_slots + vector_slots + received + sent - passed + control (dispatch, scalars, launches, zeros).
     """
 
     slots: np.ndarray  # cycles in which the datapath was used
     axpy_slots: np.ndarray
     vector_slots: np.ndarray  # without fabric operands
-    received: np.ndarray  # wavelets popped by the compute engine
+    received: np.ndarray  # wavelets popped by the compute engine, those that trigger AXPYs apart
     sent: np.ndarray  # wavelets pushed by it
     passed: np.ndarray  # steps that did both
     blocked: np.ndarray
     waited: np.ndarray  # [input queues, H, W]: waiting cycles by the queue waited for
     axpys: np.ndarray
     macs: np.ndarray
+    skipped: np.ndarray  # AXPYs that zero activations have saved
     first_slot: np.ndarray  # first cycle with a slot used, -1 if none
     last_slot: np.ndarray
 

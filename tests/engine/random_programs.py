@@ -16,6 +16,8 @@ import numpy as np
 from tulle_ir.code import (
     Await,
     Axpy,
+    AxpyColumns,
+    AxpyEntries,
     Cmp,
     Compute,
     Control,
@@ -84,7 +86,10 @@ class Case:
 
 @dataclass
 class Net:
-    """`wavelets` of `dtype` on `color` from the host or a PE to PEs and to the host."""
+    """`wavelets` of `dtype` on `color` from the host or a PE to PEs and to the host.
+
+    `sparse`: lists of (index, value) for AXPYs over "columns" or with "entries", or "".
+    """
 
     color: int
     dtype: DType
@@ -94,6 +99,7 @@ class Net:
     entry: HostPort | None
     receivers: list[tuple[int, int]]
     exits: list[HostPort]
+    sparse: str
 
 
 def random_case(seed: int) -> Case:
@@ -170,7 +176,8 @@ class _Maker:
             entries, findings = expand_routes(trial)
             if findings or check_links(trial, entries):
                 continue
-            net = Net(color, dtype, wavelets, bundles, None, None, [], [])
+            sparse = self.pick(("columns", "entries")) if dtype == DType.F16 and self.chance(0.5) else ""
+            net = Net(color, dtype, wavelets, bundles, None, None, [], [], sparse)
             first = bundles[0]
             if first.source == Port.RAMP:
                 net.sender = (first.x.constant, first.y.constant)
@@ -232,7 +239,7 @@ class _Maker:
             if net.entry is not None:
                 streams.append(_stream(f"in{net.color}", True, net.dtype, (net.entry,)))
                 count = net.wavelets + (self.number(-2, 3) if self.chance(0.15) else 0)
-                inputs.append([self.words(net.dtype, max(count, 0))])
+                inputs.append([self.arrivals(net) if net.sparse else self.words(net.dtype, max(count, 0))])
             exits = tuple(port for port in net.exits if not self.chance(0.05))
             if exits:
                 streams.append(_stream(f"out{net.color}", False, net.dtype, exits))
@@ -252,6 +259,17 @@ class _Maker:
 
     def integers(self, n: int) -> np.ndarray:
         return self.rng.integers(-20, 20, n).astype(np.int32)
+
+    def arrivals(self, net: Net) -> np.ndarray:
+        """A list of sparse wavelets, mostly with an end mark."""
+        index = self.rng.integers(0, COLUMNS, net.wavelets)
+        if net.sparse == "entries":
+            index |= np.where(self.rng.random(net.wavelets) < 0.2, 0x8000, 0)
+        elif self.chance(0.05):
+            index[-1] = COLUMNS + 1
+        end = [0xFFFF] * int(not self.chance(0.05))
+        words = np.append(index, end).astype(np.uint32) << 16
+        return words | self.halves(len(words)).view(np.uint16)
 
     def words(self, dtype: DType, n: int) -> np.ndarray:
         match dtype:
@@ -320,7 +338,8 @@ class _Pe:
         sends = [net for net in m.nets if net.sender == (self.x, self.y)][:8]
         m.rng.shuffle(receives)  # type: ignore[arg-type]
         for net in list(receives):
-            out = next((s for s in sends if s.wavelets == net.wavelets and s.dtype == net.dtype), None)
+            alike = (s for s in sends if s.wavelets == net.wavelets and s.dtype == net.dtype and s.sparse == net.sparse)
+            out = None if net.sparse else next(alike, None)
             if out is not None and m.chance(0.8):
                 receives.remove(net)
                 sends.remove(out)
@@ -495,6 +514,8 @@ class _Pe:
         style = m.number(0, 6)
         if m.chance(0.03):
             return []  # never taken
+        if net.sparse:
+            return self.on_arrival(net, queue)
         n0, n1 = self.shape(net)
         if style == 0:
             return [Loop(self.counter(), net.wavelets, (Pop(Reg("r1"), queue), self.scalar()))]
@@ -525,11 +546,45 @@ class _Pe:
         queue = self.queue(net, False)
         if m.chance(0.25):
             value = m.pick((Reg("r0"), Reg("l0"), 7))
+            if net.sparse:
+                return [Push(queue, m.number(0, COLUMNS) << 16 | 0x3C00), Push(queue, -1)]
             return [Loop(self.counter(), net.wavelets, (self.scalar(), Push(queue, value)))]
+        if net.sparse:
+            return self.filtered(queue)
         n0, n1 = self.shape(net)
         op = self.op(net.dtype, reads_dst=False)
         b = self.source(net.dtype, n0, n1) if op in FLOATS else None
         return self.launched(Vector(op, Fabric(queue), self.source(net.dtype, n0, n1), b, n0, n1))
+
+    def on_arrival(self, net: Net, queue: str) -> list[Instruction]:
+        """Takes a list of sparse wavelets, now or when it comes."""
+        m = self.m
+        y = replace(self.memory(m.pick((DType.F32, DType.F16)), 1, 6, write=True), strides=(6, m.pick((1, 1, 0))))
+        if net.sparse == "columns":
+            axpy: Instruction = AxpyColumns(y, m.pick(("tf", "th")), queue)
+        else:
+            x = self.memory(m.pick((DType.F32, DType.F16)), 5, 6, write=False)
+            x = replace(x, strides=(m.pick((6, 8, 1)), m.pick((1, 1, 2, 0))))
+            axpy = AxpyEntries(y, queue, x, m.pick((m.number(0, 6), Reg("k1"))))
+        if m.chance(0.5):
+            return [axpy]
+        self.tasks.append(Task(f"data{net.color}", Trigger.DATA, (axpy,), queue))
+        return self.compute(simple=True)
+
+    def filtered(self, queue: str) -> list[Instruction]:
+        """Sends what is not zero, and an end mark."""
+        m = self.m
+        n = m.number(0, COLUMNS)
+        first = Offset(m.pick((0, 0, 65535)), ((Reg("k2"), 1),) if m.chance(0.1) else ())
+        op = m.pick((VectorOp.MOV, VectorOp.MAX, VectorOp.MUL, VectorOp.ADD))
+        second = None if op == VectorOp.MOV else Number(0.0)
+        vector = Vector(op, Fabric(queue, first), replace(self.memory(DType.F16, n, 1, write=False), strides=(1, 1)),
+                        second, n, 1)  # fmt: skip
+        end: list[Instruction] = [] if m.chance(0.03) else [Push(queue, -1)]
+        if m.chance(0.4):
+            return [vector, *end]
+        launch = Launch(m.number(0, 3))
+        return [replace(vector, launch=launch), *self.compute(simple=True), Await(launch.thread), *end]
 
     def counter(self) -> Reg:
         return Reg(f"l{min(self.depth, 3)}")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from random_programs import Case, random_case
 
-from tulle_ir.code import Await, Axpy, Compute, If, Instruction, Loop, Vector, VectorOp, While
+from tulle_ir.code import Await, Axpy, Compute, Fabric, If, Instruction, Loop, Vector, VectorOp, While
 from tulle_ir.routes import expand_routes
 from tulle_runtime.fast import run_fast
 from tulle_runtime.reference import engine, run_reference
@@ -106,6 +106,8 @@ def _features(case: Case) -> Iterator[str]:
                 yield type(one).__name__
                 match one:
                     case Vector():
+                        if isinstance(one.dst, Fabric) and one.dst.index is not None:
+                            yield f"sparse{' async' if one.launch else ''}"
                         memory = {"Fabric"} & {type(operand).__name__ for operand in (one.dst, one.a, one.b)}
                         yield f"{one.op} {'fabric' if memory else 'memory'}{' async' if one.launch else ''}"
                         yield from ["then"] * bool(one.launch and one.launch.then)
@@ -133,11 +135,13 @@ def test_the_random_programs_cover_the_machine() -> None:
         seen.update({f"{wait.who.split()[0]} waits for {wait.why.split()[0]}" for wait in result.waits})
         seen.update([result.fault.kind] if result.fault else [])
         seen.update(["axpys run"] * bool(result.counts.axpys.any()))
+        seen.update(["axpys skipped"] * bool(result.counts.skipped.any()))
     wanted = {one.__name__ for one in Instruction.__args__}
     wanted |= {f"{op} memory" for op in VectorOp} | {f"{op} fabric" for op in VectorOp}
     wanted |= {f"{op} fabric async" for op in VectorOp}
     wanted |= {"ok", "deadlock", "fault", "limit", "back-pressure", "multicast", "shared link", "axpys run"}
     wanted |= {"out of bounds", "queue violation", "task on start", "task on data", "task on activation", "then"}
+    wanted |= {"sparse", "sparse async", "axpys skipped", "column out of table"}
     wanted |= {"threads beside each other", "await rows", "blocked task", "channel waits for undelivered"}
     wanted |= {"host waits for output", "thread waits for input", "thread waits for output", "task waits for thread"}
     assert wanted - set(seen) == set()

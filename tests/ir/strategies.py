@@ -24,7 +24,7 @@ scalars = st.one_of(registers, integers)
 nonzero = small.filter(bool)
 offsets = st.builds(c.Offset, small, st.lists(st.tuples(registers, nonzero), max_size=2).map(tuple))
 views = st.builds(c.Mem, names, offsets, st.tuples(small, small))
-fabrics = st.builds(c.Fabric, names)
+fabrics = st.builds(c.Fabric, names, st.none() | offsets)
 numbers = st.builds(c.Number, st.floats(allow_nan=False))
 destinations = st.one_of(views, fabrics)
 sources = st.one_of(views, fabrics, numbers)
@@ -50,6 +50,8 @@ simple = st.one_of(
         st.none() | launches,
     ),
     st.builds(c.Axpy, views, names, scalars, views, scalars),
+    st.builds(c.AxpyColumns, views, names, names),
+    st.builds(c.AxpyEntries, views, names, views, scalars),
     st.builds(c.Compute, registers, scalars),
     st.builds(c.Compute, registers, scalars, st.sampled_from(c.ScalarOp), scalars),
     st.builds(c.Load, registers, names, offsets),

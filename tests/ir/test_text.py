@@ -64,6 +64,9 @@ EVERYTHING = """program "every declaration and instruction" target "wse2" mesh 4
       loop k < K {
         await t1 rows k
         axpy y(24), w[k], x[k*16 - n*2 + 3](16, 2) over n
+        axpy y[n](24), w[%x]
+        axpy y, %x, x(16) over n
+        max %sum[k*2 + 1], y(1), 0.0 over n, 1
       }
       if n == 3 {
         stop

@@ -8,6 +8,8 @@ from typing import assert_never
 from tulle_ir.code import (
     Await,
     Axpy,
+    AxpyColumns,
+    AxpyEntries,
     Compute,
     Control,
     Fabric,
@@ -60,13 +62,28 @@ def instruction_lines(instruction: Instruction) -> Iterator[str]:
 
 
 def _line(
-    instruction: Vector | Axpy | Compute | Load | Store | Pop | Push | Await | Control | Stop,
+    instruction: Vector
+    | Axpy
+    | AxpyColumns
+    | AxpyEntries
+    | Compute
+    | Load
+    | Store
+    | Pop
+    | Push
+    | Await
+    | Control
+    | Stop,
 ) -> str:
     match instruction:
         case Vector():
             return _vector(instruction)
         case Axpy(y, table, column, x, n):
             return f"axpy {memory(y)}, {name(table)}[{scalar(column)}], {memory(x)} over {scalar(n)}"
+        case AxpyColumns(y, table, source):
+            return f"axpy {memory(y)}, {name(table)}[{queue(source)}]"
+        case AxpyEntries(y, source, x, n):
+            return f"axpy {memory(y)}, {queue(source)}, {memory(x)} over {scalar(n)}"
         case Compute():
             return _compute(instruction)
         case Load(dst, buffer, offset):
@@ -134,8 +151,8 @@ def _operand(operand: Source) -> str:
     match operand:
         case Mem():
             return memory(operand)
-        case Fabric(source):
-            return queue(source)
+        case Fabric(source, index):
+            return queue(source) if index is None else f"{queue(source)}[{_offset(index)}]"
         case Number(value):
             return real(value)
         case _:

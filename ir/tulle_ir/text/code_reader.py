@@ -7,6 +7,8 @@ from lark import Token, v_args
 from tulle_ir.code import (
     Await,
     Axpy,
+    AxpyColumns,
+    AxpyEntries,
     Cmp,
     Compute,
     Control,
@@ -56,8 +58,8 @@ class CodeReader(Reader):
         view = Mem(str(name), _offset(terms or ()), strides)
         return self.put(name, view)
 
-    def fabric(self, queue: Token) -> Fabric:
-        return self.put(queue, Fabric(str(queue)))
+    def fabric(self, queue: Token, terms: tuple[Term, ...] | None) -> Fabric:
+        return self.put(queue, Fabric(str(queue), None if terms is None else _offset(terms)))
 
     def extent(self, first: Scalar, second: Scalar | None) -> tuple[Scalar, Scalar]:
         return (1, first) if second is None else (first, second)
@@ -82,6 +84,12 @@ class CodeReader(Reader):
 
     def axpy(self, keyword: Token, y: Mem, table: Token, column: Scalar, x: Mem, n: Scalar) -> Axpy:
         return self.put(keyword, Axpy(y, str(table), column, x, n))
+
+    def axpy_columns(self, keyword: Token, y: Mem, table: Token, queue: Token) -> AxpyColumns:
+        return self.put(keyword, AxpyColumns(y, str(table), str(queue)))
+
+    def axpy_entries(self, keyword: Token, y: Mem, queue: Token, x: Mem, n: Scalar) -> AxpyEntries:
+        return self.put(keyword, AxpyEntries(y, str(queue), x, n))
 
     # ---- scalars and wavelets ----
 

@@ -9,6 +9,8 @@ from typing import assert_never
 from tulle_ir.code import (
     Await,
     Axpy,
+    AxpyColumns,
+    AxpyEntries,
     Compute,
     Control,
     Fabric,
@@ -31,7 +33,7 @@ from tulle_ir.code import (
 from tulle_ir.target import Target
 from tulle_ir.verify.findings import Findings
 from tulle_ir.verify.scope import Scope, instructions
-from tulle_ir.verify.vectors import check_axpy_types, check_vector_types
+from tulle_ir.verify.vectors import check_arrivals, check_axpy_types, check_column, check_vector_types
 
 MOST_TERMS = 2
 
@@ -82,8 +84,15 @@ class CodeCheck:
                 check_vector_types(self.instruction, self.scope, self.error)
                 if self.instruction.launch:
                     self._thread(self.instruction.launch.thread)
-            case Axpy():
-                check_axpy_types(self.instruction, self.scope, self.error)
+            case Axpy(y, _, _, x):
+                check_axpy_types({"y": y, "x": x}, self.scope, self.error)
+                check_column(self.instruction, self.scope, self.error)
+            case AxpyColumns(y, _, queue):
+                check_axpy_types({"y": y}, self.scope, self.error)
+                check_arrivals(queue, self.scope, self.error)
+            case AxpyEntries(y, queue, x):
+                check_axpy_types({"y": y, "x": x}, self.scope, self.error)
+                check_arrivals(queue, self.scope, self.error)
             case Pop(_, queue):
                 if not self.scope.queues[queue].is_input:
                     self.error(f"'%{queue}' is an output queue: nothing can be taken from it")
@@ -128,6 +137,10 @@ def _names(instruction: Instruction) -> Iterator[tuple[str, str]]:
                 yield "task", launch.then
         case Axpy(y, table, _, x, _):
             yield from (("buffer", y.buffer), ("table", table), ("buffer", x.buffer))
+        case AxpyColumns(y, table, queue):
+            yield from (("buffer", y.buffer), ("table", table), ("queue", queue))
+        case AxpyEntries(y, queue, x, _):
+            yield from (("buffer", y.buffer), ("queue", queue), ("buffer", x.buffer))
         case Load(buffer=buffer) | Store(buffer=buffer):
             yield "buffer", buffer
         case Pop(queue=queue) | Push(queue=queue):
@@ -148,9 +161,12 @@ def operands(vector: Vector) -> list[Mem | Fabric]:
 def _offsets(instruction: Instruction) -> list[Offset]:
     match instruction:
         case Vector():
-            return [operand.offset for operand in operands(instruction) if isinstance(operand, Mem)]
-        case Axpy(y=y, x=x):
+            offsets = (x.offset if isinstance(x, Mem) else x.index for x in operands(instruction))
+            return [offset for offset in offsets if offset is not None]
+        case Axpy(y=y, x=x) | AxpyEntries(y=y, x=x):
             return [y.offset, x.offset]
+        case AxpyColumns(y=y):
+            return [y.offset]
         case Load(offset=offset) | Store(offset=offset):
             return [offset]
         case _:
@@ -164,6 +180,8 @@ def _scalars(instruction: Instruction) -> tuple[Scalar, ...]:
             return n0, n1
         case Axpy(column=column, n=n):
             return column, n
+        case AxpyEntries(n=n):
+            return (n,)
         case Compute(dst, a, op, b):
             return (dst, a) if op is None else (dst, a, b)
         case Load(dst=dst) | Pop(dst=dst):
@@ -176,7 +194,7 @@ def _scalars(instruction: Instruction) -> tuple[Scalar, ...]:
             return counter, count
         case If(a=a, b=b) | While(a=a, b=b):
             return a, b
-        case Control() | Stop():
+        case AxpyColumns() | Control() | Stop():
             return ()
         case _:
             assert_never(instruction)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tulle_ir.code import Control, Fabric, Instruction, Pop, Push, TaskVerb, Vector
+from tulle_ir.code import AxpyColumns, AxpyEntries, Control, Fabric, Instruction, Pop, Push, TaskVerb, Vector
 from tulle_ir.program import Trigger
 from tulle_ir.verify.findings import Findings
 from tulle_ir.verify.scope import Scope, instructions
@@ -35,7 +35,7 @@ def _queues(instruction: Instruction) -> list[str]:
     match instruction:
         case Vector(dst=dst, a=a, b=b):
             return [operand.queue for operand in (dst, a, b) if isinstance(operand, Fabric)]
-        case Pop(queue=queue) | Push(queue=queue):
+        case Pop(queue=queue) | Push(queue=queue) | AxpyColumns(queue=queue) | AxpyEntries(queue=queue):
             return [queue]
         case _:
             return []

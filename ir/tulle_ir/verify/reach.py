@@ -7,7 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tulle_ir.code import Axpy, Instruction, Load, Loop, Mem, Offset, Scalar, Store, Vector, While
+from tulle_ir.code import (
+    Axpy,
+    AxpyColumns,
+    AxpyEntries,
+    Instruction,
+    Load,
+    Loop,
+    Mem,
+    Offset,
+    Scalar,
+    Store,
+    Vector,
+    While,
+)
 from tulle_ir.program import Buffer, Program
 from tulle_ir.target import Target
 from tulle_ir.verify.code import operands
@@ -30,7 +43,7 @@ def check_reach(scope: Scope, program: Program, findings: Findings) -> None:
     reported: set[tuple[str, Mem]] = set()
     for path, instruction in instructions(scope):
         match instruction:
-            case Axpy():
+            case Axpy() | AxpyColumns():
                 if (instruction.table, instruction.y) not in reported and not _rows_fit(instruction, scope, program):
                     reported.add((instruction.table, instruction.y))
                     what = f"a row of table '{instruction.table}' reaches beyond buffer '{instruction.y.buffer}'"
@@ -60,19 +73,19 @@ def _check_span(buffer: str, span: Span | None, node: object, scope: Scope, path
         findings.warning(f"element {reached} of buffer '{buffer}' is reached, which has {size}", node, path)
 
 
-def _rows_fit(axpy: Axpy, scope: Scope, program: Program) -> bool:
+def _rows_fit(axpy: Axpy | AxpyColumns, scope: Scope, program: Program) -> bool:
     """Whether every row of the table, times the stride, lies inside y; true where registers decide."""
     row = f"{scope.tables[axpy.table].data}.row"
     if axpy.y.offset.terms or row not in program.tensors or program.tensors[row].size == 0:
         return True
     last = int((program.tensors[row] & (SET_MARK - 1)).max())
-    length = axpy.n if isinstance(axpy.n, int) else 1
+    length = axpy.n if isinstance(axpy, Axpy) and isinstance(axpy.n, int) else 1
     span = _span(axpy.y, last + 1, length)
     return span is None or (span.first >= 0 and span.last < scope.buffers[axpy.y.buffer].size)
 
 
 def check_banks(scope: Scope, target: Target, findings: Findings) -> None:
-    """A warning for AXPYs in loops whose two reads fall into one bank group whatever the registers hold."""
+    """A warning for AXPYs that repeat and whose two reads fall into one bank group whatever the registers hold."""
     for task in scope.of.tasks:
         for axpy in _hot(task.code, inside=False):
             if _conflicts(axpy, scope, target):
@@ -80,15 +93,15 @@ def check_banks(scope: Scope, target: Target, findings: Findings) -> None:
                 findings.warning(what, axpy, f"{scope.path}, task '{task.name}'")
 
 
-def _hot(code: tuple[Instruction, ...], inside: bool) -> Iterator[Axpy]:
-    """The AXPYs in loops."""
+def _hot(code: tuple[Instruction, ...], inside: bool) -> Iterator[Axpy | AxpyEntries]:
+    """The AXPYs that run again and again."""
     for instruction in code:
-        if isinstance(instruction, Axpy) and inside:
+        if isinstance(instruction, AxpyEntries) or (isinstance(instruction, Axpy) and inside):
             yield instruction
         yield from _hot(bodies(instruction), inside or isinstance(instruction, Loop | While))
 
 
-def _conflicts(axpy: Axpy, scope: Scope, target: Target) -> bool:
+def _conflicts(axpy: Axpy | AxpyEntries, scope: Scope, target: Target) -> bool:
     if 0 in (axpy.y.strides[1], axpy.x.strides[1]):
         return False
     y = _groups(scope.buffers[axpy.y.buffer], axpy.y.offset, target)

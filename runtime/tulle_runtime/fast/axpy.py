@@ -35,11 +35,11 @@ from tulle_runtime.fast.words import (
     R_N0,
     R_N1,
     R_WIDTH,
+    ROW,
+    SET,
     SRAM,
 )
 
-_ROW = 0x7FFF
-_SET = 0x8000
 _NAN = np.uint32(0x7FC00000).view(np.float32)
 
 
@@ -60,8 +60,8 @@ def axpy_cost(m, pb, row):
     cost = m.g[G_AXPY_ISSUE] + entries * (m.g[G_AXPY_ENTRY] + steps)
     if entries == 0:
         return cost, entries, 0
-    if m.code[row + B_ROW] + 2 * end > extent or m.code[row + B_VALUE] + size_of(m.code[row + B_TYPE]) * end > extent:
-        return cost, entries, 1  # a table that was overwritten
+    if not table_inside(m, row, end, extent):
+        return cost, entries, 1
     if n == 0:
         return cost, entries, 0
     x, y = address(m, pb, row, R_A), address(m, pb, row, R_D)
@@ -69,9 +69,9 @@ def axpy_cost(m, pb, row):
     stride = np.int64(m.code[row + R_D + O_S0])
     rows = (sram + m.code[row + B_ROW]) >> 1
     counts = x1 != 0 and y1 != 0
-    low, high = np.int64(_ROW), np.int64(0)
+    low, high = np.int64(ROW), np.int64(0)
     for e in range(first, end):
-        r = np.int64(m.half[rows + e]) & _ROW
+        r = np.int64(m.half[rows + e]) & ROW
         low, high = min(low, r), max(high, r)
         if counts and same_group(m, x, y + r * stride):
             cost += steps
@@ -81,6 +81,13 @@ def axpy_cost(m, pb, row):
     x_high = x + max((n - 1) * x1, 0) + size_of(m.code[row + R_A + O_TYPE])
     inside = lowest >= 0 and highest <= extent and x_low >= 0 and x_high <= extent
     return cost, entries, 0 if inside else 1
+
+
+@inlined
+def table_inside(m, row, end, extent):
+    """Whether the entries up to `end` lie in the PE's extent: they do unless the table was overwritten."""
+    values = m.code[row + B_VALUE] + size_of(m.code[row + B_TYPE]) * end
+    return m.code[row + B_ROW] + 2 * end <= extent and values <= extent
 
 
 @inner
@@ -97,24 +104,29 @@ def axpy_effect(m, pb, row):
     stride = np.int64(m.code[row + R_D + O_S0])
     low = sram - min((n - 1) * y1, 0)
     high = sram + m.pe[pb + EXTENT] - size_of(kind_y) - max((n - 1) * y1, 0)
-    straight = x1 == size_of(kind_x) and y1 == 4 and kind_y == F32
     for e in range(np.int64(m.half[ptr]), np.int64(m.half[ptr + 1])):
         stored = np.int64(m.half[rows + e])
         value = to_float(kind_v, load_bits(m, kind_v, values + e * size_of(kind_v)))
-        at = y + (stored & _ROW) * stride
+        at = y + (stored & ROW) * stride
         if at < low or at > high:
             return  # the table was overwritten by the instruction itself
-        fresh = stored & _SET != 0
-        if straight and kind_x == F32:
-            _axpy_f32(m.real, at >> 2, x >> 2, value, n, fresh)
-        elif straight and kind_x == F16:
-            _axpy_f16(m.real, m.half, at >> 2, x >> 1, value, n, fresh)
-        else:
-            for j in range(n):
-                product = value * to_float(kind_x, load_bits(m, kind_x, x + j * x1))
-                if not fresh:
-                    product += to_float(kind_y, load_bits(m, kind_y, at + j * y1))
-                store_bits(m, kind_y, at + j * y1, result_bits(kind_y, product))
+        add_row(m, kind_x, x, x1, kind_y, at, y1, value, n, stored & SET != 0)
+
+
+@inlined
+def add_row(m, kind_x, x, x1, kind_y, y, y1, value, n, fresh):
+    """One AXPY from byte x to byte y of all SRAM, elements x1 and y1 bytes apart; `fresh`: y is set."""
+    straight = x1 == size_of(kind_x) and y1 == 4 and kind_y == F32
+    if straight and kind_x == F32:
+        _axpy_f32(m.real, y >> 2, x >> 2, value, n, fresh)
+    elif straight and kind_x == F16:
+        _axpy_f16(m.real, m.half, y >> 2, x >> 1, value, n, fresh)
+    else:
+        for j in range(n):
+            product = value * to_float(kind_x, load_bits(m, kind_x, x + j * x1))
+            if not fresh:
+                product += to_float(kind_y, load_bits(m, kind_y, y + j * y1))
+            store_bits(m, kind_y, y + j * y1, result_bits(kind_y, product))
 
 
 @inlined

@@ -12,6 +12,8 @@ from tulle_ir.code import (
     COSTED,
     Await,
     Axpy,
+    AxpyColumns,
+    AxpyEntries,
     Cmp,
     Compute,
     Control,
@@ -38,7 +40,7 @@ from tulle_ir.code import (
     VectorOp,
     While,
 )
-from tulle_ir.program import ProgramClass, Trigger
+from tulle_ir.program import ProgramClass, Table, Trigger
 from tulle_ir.target import Target
 from tulle_runtime.fast import words as w
 
@@ -175,7 +177,7 @@ class _Rows:
         match one:
             case Vector():
                 self._vector(one)
-            case Axpy():
+            case Axpy() | AxpyColumns() | AxpyEntries():
                 self._axpy(one)
             case Compute():
                 row = self.add(w.COMPUTE, R_OP=_SCALAR[one.op], R_AUX=self.registers[one.dst.name])
@@ -251,12 +253,20 @@ class _Rows:
         """A memory operand, strides and offsets in bytes."""
         buffer = self.buffers[mem.buffer]
         size = buffer.dtype.size
-        offset: Offset = mem.offset
         row[o + w.O_KIND], row[o + w.O_TYPE] = w.MEMORY, _TYPE[buffer.dtype]
-        row[o + w.O_BASE] = buffer.address + offset.constant * size
+        self._offset(row, o, buffer.address, mem.offset, size)
+        row[o + w.O_S0], row[o + w.O_S1] = mem.strides[0] * size, mem.strides[1] * size
+
+    def _index(self, row: list[int], o: int, index: Offset) -> None:
+        """A sparse destination: the offset is an index, one apart from row to row, and counts modulo 2^16."""
+        row[o + w.O_KIND], row[o + w.O_S0] = w.SPARSE, 1
+        factors = tuple((register, factor & w.END_MARK) for register, factor in index.terms)
+        self._offset(row, o, 0, Offset(index.constant & w.END_MARK, factors), 1)
+
+    def _offset(self, row: list[int], o: int, base: int, offset: Offset, size: int) -> None:
+        row[o + w.O_BASE] = base + offset.constant * size
         for (register, elements), at in zip(offset.terms, (w.O_REG1, w.O_REG2), strict=False):
             row[o + at], row[o + at + 1] = self.registers[register.name], elements * size
-        row[o + w.O_S0], row[o + w.O_S1] = mem.strides[0] * size, mem.strides[1] * size
 
     def _operand(self, row: list[int], o: int, operand: Source | Destination | None) -> None:
         match operand:
@@ -264,14 +274,16 @@ class _Rows:
                 pass
             case Mem():
                 self._memory(row, o, operand)
-            case Fabric(queue=queue):
-                index = self.queues[queue]
-                row[o + w.O_KIND], row[o + w.O_TYPE] = w.QUEUE, _TYPE[self.cls.queues[index].dtype]
+            case Fabric(queue=queue, index=index):
+                at = self.queues[queue]
+                row[o + w.O_KIND], row[o + w.O_TYPE] = w.QUEUE, _TYPE[self.cls.queues[at].dtype]
                 row[w.R_TYPE] = row[o + w.O_TYPE]
                 if o == w.R_D:
-                    row[w.R_SINK] = index
+                    row[w.R_SINK] = at
                 else:
-                    self._source(row, index)
+                    self._source(row, at)
+                if index is not None:
+                    self._index(row, o, index)
             case Number(value=value):
                 with np.errstate(over="ignore"):
                     bits = int(np.float32(value).view(np.int32))
@@ -310,14 +322,34 @@ class _Rows:
             row[w.R_THREAD] = one.launch.thread
             row[w.R_THEN] = self.tasks[one.launch.then] if one.launch.then else -1
 
-    def _axpy(self, one: Axpy) -> None:
-        row = self.add(w.AXPY)
-        table = self.tables[one.table]
-        self._memory(row, w.R_D, one.y)
-        self._memory(row, w.R_A, one.x)
-        self._scalar(row, w.R_N0, one.column)
-        self._scalar(row, w.R_N1, one.n)
-        x, y = self.buffers[one.x.buffer].dtype, self.buffers[one.y.buffer].dtype
-        row[w.R_WIDTH] = self.target.widths.of(VectorOp.FMA, y, (table.dtype, x))
+    def _axpy(self, one: Axpy | AxpyColumns | AxpyEntries) -> None:
+        match one:
+            case Axpy():
+                table = self.tables[one.table]
+                row = self._axpy_row(w.AXPY, one.y, one.x, table.dtype)
+                self._table(row, table)
+                self._scalar(row, w.R_N0, one.column)
+                self._scalar(row, w.R_N1, one.n)
+            case AxpyColumns():
+                table = self.tables[one.table]
+                row = self._axpy_row(w.AXPY_COLUMNS, one.y, None, table.dtype)
+                self._table(row, table)
+                self._source(row, self.queues[one.queue])
+            case AxpyEntries():
+                row = self._axpy_row(w.AXPY_ENTRIES, one.y, one.x, DType.F16)
+                self._scalar(row, w.R_N1, one.n)
+                self._source(row, self.queues[one.queue])
+
+    def _axpy_row(self, kind: int, y: Mem, x: Mem | None, value: DType) -> list[int]:
+        """A row with operands and width for values of a type; x None: an f16 value that arrives."""
+        row = self.add(kind)
+        self._memory(row, w.R_D, y)
+        if x is not None:
+            self._memory(row, w.R_A, x)
+        dtype = DType.F16 if x is None else self.buffers[x.buffer].dtype
+        row[w.R_WIDTH] = self.target.widths.of(VectorOp.FMA, self.buffers[y.buffer].dtype, (value, dtype))
+        return row
+
+    def _table(self, row: list[int], table: Table) -> None:
         row[w.B_TYPE], row[w.B_COLUMNS] = _TYPE[table.dtype], table.columns
         row[w.B_PTR], row[w.B_ROW], row[w.B_VALUE] = table.ptr_address, table.row_address, table.value_address

@@ -8,6 +8,7 @@ from tulle_runtime.fast.channels import has_space, head_time, pop, push, wake
 from tulle_runtime.fast.jit import inlined, inner
 from tulle_runtime.fast.numbers import apply, from_bits
 from tulle_runtime.fast.operands import (
+    address,
     immediate_bits,
     length,
     load_bits,
@@ -21,6 +22,7 @@ from tulle_runtime.fast.words import (
     C_QUEUES,
     CLASS,
     COUNT,
+    END_MARK,
     EXTENT,
     F16,
     F32,
@@ -50,6 +52,7 @@ from tulle_runtime.fast.words import (
     R_SINK,
     R_SOURCE,
     R_TYPE,
+    SPARSE,
     SRAM,
     T_A,
     T_B,
@@ -77,7 +80,8 @@ def prepare(m, pb, tb, row, t):
     m.pe[tb + T_ROW] = row
     m.pe[tb + T_A] = short_address(m, pb, row, R_A)
     m.pe[tb + T_B] = short_address(m, pb, row, R_B)
-    m.pe[tb + T_D] = short_address(m, pb, row, R_D)
+    sparse = m.code[row + R_D + O_KIND] == SPARSE
+    m.pe[tb + T_D] = address(m, pb, row, R_D) & END_MARK if sparse else short_address(m, pb, row, R_D)
     m.pe[tb + T_I] = 0
     m.pe[tb + T_J] = 0
     m.pe[tb + T_N0] = n0
@@ -241,6 +245,10 @@ def _pair_step(m, pe, pb, tb, t):
         a += m.code[row + R_A + O_S1]
         b += m.code[row + R_B + O_S1]
         d += m.code[row + R_D + O_S1]
+    if sink >= 0 and m.code[row + R_D + O_KIND] == SPARSE:
+        if sent & 0x7FFF == 0:
+            sink = NO_QUEUE  # a zero does not travel
+        sent = np.uint32(np.uint32(d & END_MARK) << np.uint32(16) | sent)
     if source >= 0:
         receive(m, pe, source, sink, t)
     if sink >= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tulle_runtime.fast.arrivals import arrival_cost, arrival_effect
 from tulle_runtime.fast.axpy import axpy_cost, axpy_effect
 from tulle_runtime.fast.channels import head_time, wake
 from tulle_runtime.fast.fabric import prepare
@@ -15,8 +16,12 @@ from tulle_runtime.fast.words import (
     ACTIVATE,
     ACTIVATED,
     ACTIVE,
+    ARRIVED,
+    ARRIVING,
     AWAIT,
     AXPY,
+    AXPY_COLUMNS,
+    AXPY_ENTRIES,
     BAD_COLUMN,
     BLOCK,
     BLOCKED,
@@ -50,6 +55,7 @@ from tulle_runtime.fast.words import (
     K_QUEUE,
     LOAD,
     LOOP,
+    N_ARRIVED,
     N_AXPY_SLOTS,
     N_AXPYS,
     N_AXPYS_COMING,
@@ -176,6 +182,8 @@ def memory_effect(m, pb, row, kind):
         axpy_effect(m, pb, row)
     elif kind == VECTOR:
         vector_effect(m, pb, row)
+    elif kind in (AXPY_COLUMNS, AXPY_ENTRIES):
+        arrival_effect(m, pb, row, m.pe[pb + ARRIVED])
     else:
         at = np.int64(m.pe[pb + SRAM]) * 16 + address(m, pb, row, R_D)
         element = m.code[row + R_D + O_TYPE] % U16  # u16 and f16 are the same two bytes
@@ -278,7 +286,7 @@ def fetch(m, pe, pb, entity, t):
                 m.pe[pb + STATE] = SYNC
                 return
             m.pe[pb + PC] = row + ROW_WORDS
-        elif kind in (VECTOR_ASYNC, POP, PUSH):
+        elif kind in (VECTOR_ASYNC, POP, PUSH, AXPY_COLUMNS, AXPY_ENTRIES):
             if kind == VECTOR_ASYNC and m.pe[pb + ACTIVE] >> m.code[row + R_THREAD] & 1:
                 _wait(m, pb, t, stood, 1 << m.code[row + R_THREAD])
             elif queue_in_use(m, pb, row):
@@ -289,7 +297,7 @@ def fetch(m, pe, pb, entity, t):
                 m.pe[pb + PC] = row + ROW_WORDS
                 begin(m, pe, pb, t, 1, N_CONTROL_SLOTS)
             else:
-                m.pe[pb + STATE] = POPPING if kind == POP else PUSHING
+                m.pe[pb + STATE] = POPPING if kind == POP else PUSHING if kind == PUSH else ARRIVING
                 m.pe[pb + SINCE] = t
             return
         else:
@@ -372,10 +380,32 @@ def issue(m, pe, pb, row, kind):
     else:
         at = address(m, pb, row, R_D)
         good = 0 <= at <= m.pe[pb + EXTENT] - size_of(m.code[row + R_D + O_TYPE] % U16)
+    _effect(m, pb, row, kind, good, cost)
+    return cost
+
+
+@inner
+def arrive(m, pe, pb, row, word, t):
+    """Starts the AXPYs of a sparse wavelet that was popped in t, the first of their slots."""
+    cost, axpys, macs, problem = arrival_cost(m, pb, row, word)
+    m.pe[pb + ARRIVED] = word
+    if problem == 2:
+        m.pe[pb + DOOM] = BAD_COLUMN
+    else:
+        if problem == 0:
+            m.counts[pe * N_WORDS + N_AXPYS_COMING] = axpys
+            m.counts[pe * N_WORDS + N_MACS_COMING] = macs
+            m.counts[pe * N_WORDS + N_ARRIVED] += axpys
+        _effect(m, pb, row, m.code[row + R_KIND], problem == 0, cost)
+    begin(m, pe, pb, t, cost, N_AXPY_SLOTS if problem == 0 else N_CONTROL_SLOTS)
+
+
+@inner
+def _effect(m, pb, row, kind, good, cost):
+    """Arranges for the effect of a main instruction at its last slot: now, if nobody can tell."""
     if not good:
         m.pe[pb + DOOM] = OUT_OF_BOUNDS
     elif m.pe[pb + ACTIVE] == 0:
         memory_effect(m, pb, row, kind)
     elif cost > 0:
         m.pe[pb + DEFER] = row
-    return cost

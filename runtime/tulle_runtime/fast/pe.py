@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from tulle_runtime.fast.channels import wake, wake_near
+from tulle_runtime.fast.arrivals import end_of_arrivals
+from tulle_runtime.fast.channels import pop, wake, wake_near
 from tulle_runtime.fast.fabric import FINISHED, fabric_step, receive, send, sink_ready, source_ready
 from tulle_runtime.fast.jit import inlined, inner, once
-from tulle_runtime.fast.main import activate, complete, fetch, report_fault
+from tulle_runtime.fast.main import activate, arrive, complete, fetch, report_fault
 from tulle_runtime.fast.operands import scalar
 from tulle_runtime.fast.words import (
     ACTIVE,
+    ARRIVING,
     AWAIT,
     BLOCKS,
     BUSY,
@@ -19,9 +21,11 @@ from tulle_runtime.fast.words import (
     C_THREADS,
     CLASS,
     DOOM,
+    END_MARK,
     G_LAST,
     G_LAUNCH,
     G_QUEUES,
+    HEAD,
     HOLD,
     K_START,
     N_BLOCKED,
@@ -155,6 +159,16 @@ def _main(m, pe, pb, entity, t):
         if not sink_ready(m, base, t):
             return _BLOCKED
         send(m, pe, base, scalar(m, pb, row, R_N0), t)
+    elif state == ARRIVING:
+        base = m.pe[queues + m.code[row + R_SOURCE]]
+        if not source_ready(m, base, entity, t):
+            return _NO_SLOT
+        word = m.ch[m.ch[base + HEAD]]
+        if word >> 16 & END_MARK != END_MARK:
+            arrive(m, pe, pb, row, pop(m, base, t), t)
+            return _NO_SLOT  # the main thread is busy with it from now on, this slot included
+        receive(m, pe, base, NO_QUEUE, t)
+        end_of_arrivals(m, pe, pb, row)
     else:
         return _NO_SLOT
     m.pe[pb + STATE] = READY
@@ -180,12 +194,12 @@ def pe_step(m, pe, entity, t):
     if state < WAITING or (state == WAITING and m.pe[pb + ACTIVE] & m.pe[pb + HOLD] == 0):
         fetch(m, pe, pb, entity, t)
     result = _threads(m, pe, pb, entity, t) if m.pe[pb + ACTIVE] else _NO_SLOT
-    if m.pe[pb + STATE] == BUSY:
-        _busy(m, pe, pb, entity, t, result == _SLOT)
-        return
     if result != _SLOT and m.pe[pb + STATE] >= SYNC:
         by_main = _main(m, pe, pb, entity, t)
         result = result if by_main == _NO_SLOT else by_main
+    if m.pe[pb + STATE] == BUSY:
+        _busy(m, pe, pb, entity, t, result == _SLOT)
+        return
     m.counts[pe * N_WORDS + N_FROM] = t
     if result == _SLOT:
         _slot(m, pe, t)
@@ -206,7 +220,7 @@ def _idle(m, pb):
     active = m.pe[pb + ACTIVE]
     state = m.pe[pb + STATE]
     row = m.pe[pb + PC]
-    if state == POPPING:
+    if state in (POPPING, ARRIVING):
         return WAITS + m.code[row + R_INDEX]
     thread = -1
     if state == SYNC:

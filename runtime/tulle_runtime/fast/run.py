@@ -160,6 +160,7 @@ def _pe_counts(program: Program, m: Machine, end: int, last: int) -> PeCounts:
         waited=np.stack([spread(waiting) for waiting in waited.T]),
         axpys=spread(n[:, w.N_AXPYS]),
         macs=spread(n[:, w.N_MACS]),
+        skipped=spread(n[:, w.N_SKIPPED]),
         first_slot=spread(n[:, w.N_FIRST], -1),
         last_slot=spread(n[:, w.N_LAST], -1),
     )

@@ -69,7 +69,7 @@ def _pe(m: Machine, cls: ProgramClass, record: np.ndarray, pe: np.ndarray) -> It
         state = pe[w.STATE]
         if state == w.SYNC:
             yield (who, *_stalled(m, cls, pe, threads + w.THREAD_WORDS * int(record[w.C_THREAD_COUNT])))
-        elif state == w.POPPING:
+        elif state in (w.POPPING, w.ARRIVING):
             yield who, "input", cls.queues[row[w.R_SOURCE]].color, int(pe[w.SINCE])
         elif state == w.PUSHING:
             yield who, "output space", cls.queues[row[w.R_SINK]].color, int(pe[w.SINCE])

@@ -34,9 +34,12 @@ SRAM = 8  # first byte / 16
 EXTENT = 9  # bytes
 DOOM = 10  # kind of the fault that the main instruction ends with, or 0
 HOLD = 11  # while WAITING: main waits at least until these microthreads (bits) are idle
-PE_HEADER = 12
+ARRIVED = 12  # the sparse wavelet whose AXPYs are under way
+PE_HEADER = 13
 
-IDLE, READY, WAITING, BUSY, SYNC, POPPING, PUSHING = range(7)  # of STATE; up to WAITING main looks for something to do
+IDLE, READY, WAITING, BUSY, SYNC, POPPING, PUSHING, ARRIVING = range(
+    8
+)  # of STATE; up to WAITING main looks for something to do
 
 FLAGS, FLAG_SINCE, TASK_WORDS = 0, 1, 2
 ACTIVATED, BLOCKED = 1, 2
@@ -66,7 +69,8 @@ K_ENTRY, K_QUEUE, K_START, TASK_TABLE_WORDS = range(4)
 # --- Counters [PEs, N_WORDS] int64 ---
 (N_SLOTS, N_DONE, N_LAST, N_FROM, N_KIND, N_RECEIVED, N_SENT, N_PASSED, N_BLOCKED, N_EPOCH, N_DOUBT_BLOCKED,
  N_DOUBT_WAITING, N_DOUBT_QUEUE, N_COST, N_COST_OF, N_CONTROL_SLOTS, N_AXPY_SLOTS, N_VECTOR_SLOTS, N_AXPYS, N_MACS,
- N_AXPYS_COMING, N_MACS_COMING, N_FIRST, N_WORDS) = range(24)  # fmt: skip
+ N_AXPYS_COMING, N_MACS_COMING, N_FIRST, N_ARRIVED, N_SKIPPED, N_WORDS) = range(26)  # fmt: skip
+# N_ARRIVED: AXPYs so far of the running instruction that sparse wavelets trigger; N_SKIPPED: those saved by zeros.
 # N_COST: slots of the main instruction in progress, and the counter (N_*_SLOTS) that they go to when it ends.
 # N_DONE: first cycle after the slots of the main instruction in progress (while BUSY).
 # N_FROM: first cycle not yet counted as idle time, N_KIND: as what it will count; N_*_COMING: at the instruction's end.
@@ -79,6 +83,10 @@ NOTHING, BLOCKS, WAITS = range(3)  # WAITS + q: for input queue q
  G_LATEST, G_PROBE, G_LOG_SIZE, G_QUEUES, G_WORDS) = range(27)  # fmt: skip
 # G_LAST: last cycle with a slot or a movement so far known. G_LATEST: cycle that the run must not begin (limit);
 # with G_PROBE it goes on until the first slot or movement from there on.
+
+# --- Sparse wavelets ---
+END_MARK = 0xFFFF  # index
+ROW, SET = 0x7FFF, 0x8000  # a row index, and the mark of the first entry of its row
 
 # --- Faults ---
 OUT_OF_BOUNDS, QUEUE_VIOLATION, DIVISION_BY_ZERO, BAD_COLUMN = range(1, 5)
@@ -98,12 +106,12 @@ R_SOURCE, R_SINK, R_TYPE, R_SHAPE = 42, 43, 44, 45  # queue in, queue out, eleme
 R_INDEX = 46  # the target's number of the queue in
 ROW_WORDS = 48
 O_KIND, O_TYPE, O_BASE, O_REG1, O_PER1, O_REG2, O_PER2, O_S0, O_S1, O_BITS = range(10)
-NONE, MEMORY, QUEUE, IMMEDIATE = range(4)  # of O_KIND
+NONE, MEMORY, QUEUE, IMMEDIATE, SPARSE = range(5)  # of O_KIND; SPARSE: a queue, the offset is the index of row 0
 F16, F32, I32, U16 = range(4)
 B_TYPE, B_PTR, B_ROW, B_VALUE, B_COLUMNS = 33, 34, 35, 36, 37  # of an AXPY's table, in place of operand b
 
 (STOP, VECTOR, VECTOR_SYNC, VECTOR_ASYNC, AXPY, COMPUTE, LOAD, STORE, POP, PUSH, AWAIT, LOOP, NEXT, BRANCH, JUMP,
- CONTROL) = range(16)  # fmt: skip
+ CONTROL, AXPY_COLUMNS, AXPY_ENTRIES) = range(18)  # fmt: skip
 MOV, ADD, SUB, MUL, FMA, MAX, MIN, EXP, TANH, ERF, RECIP, RSQRT = range(12)
 (S_MOV, S_ADD, S_SUB, S_MUL, S_AND, S_OR, S_SHL, S_SHR, S_MIN, S_MAX, S_DIV, S_MOD) = range(12)
 EQ, NE, LT, LE, GT, GE = range(6)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from tulle_ir.code import DType, VectorOp
 from tulle_ir.program import Table
 from tulle_ir.target import Target
 from tulle_runtime.reference.memory import Sram, Trap
 from tulle_runtime.reference.numbers import narrow, widen
-from tulle_runtime.reference.operands import InMemory, number
+from tulle_runtime.reference.operands import InMemory, Operand, number
 from tulle_runtime.reference.vector import conflict
 
 SET = 0x8000  # the mark of a stored row index: the first non-zero of its row
@@ -23,7 +25,7 @@ class AxpyWork:
     sram: Sram
     table: Table
     column: int
-    x: InMemory
+    x: Operand
     y: InMemory
     n: int
 
@@ -43,9 +45,15 @@ def entries(work: AxpyWork) -> Iterator[tuple[int, int, bool]]:
         yield entry, row & ~SET, bool(row & SET)
 
 
-def row_of(y: InMemory, row: int) -> InMemory:
-    """y with its row 0 moved to `row`."""
-    return replace(y, address=y.at(row, 0))
+def entries_of(table: Table, sram: Sram) -> int:
+    """Entries of all columns."""
+    first, end = (sram.read(table.ptr_address + 2 * column, DType.U16) for column in (0, table.columns))
+    return end - first
+
+
+def row_of(view: InMemory, row: int) -> InMemory:
+    """The view with its row 0 moved to `row`."""
+    return replace(view, address=view.at(row, 0))
 
 
 def cost(work: AxpyWork, target: Target) -> int:
@@ -68,16 +76,17 @@ def run(work: AxpyWork) -> int:
     executed = 0
     if work.n > 0:
         for entry, row, is_set in entries(work):
-            _multiply_add(work, entry, row_of(work.y, row), is_set)
+            dtype = work.table.dtype
+            value = widen(work.sram.read(work.table.value_address + dtype.size * entry, dtype), dtype)
+            multiply_add(value, work.x, row_of(work.y, row), work.n, is_set)
             executed += 1
     return executed
 
 
-def _multiply_add(work: AxpyWork, entry: int, y: InMemory, is_set: bool) -> None:
-    dtype = work.table.dtype
-    value = widen(work.sram.read(work.table.value_address + dtype.size * entry, dtype), dtype)
-    for j in range(work.n):
-        result = value * number(work.x, 0, j)
+def multiply_add(value: np.float32, x: Operand, y: InMemory, n: int, is_set: bool) -> None:
+    """One AXPY: row 0 of y gets (or, if `is_set`, becomes) `value` times row 0 of x."""
+    for j in range(n):
+        result = value * number(x, 0, j)
         if not is_set:
             result = number(y, 0, j) + result
         y.write(0, j, narrow(result, y.dtype))

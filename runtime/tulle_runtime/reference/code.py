@@ -8,6 +8,8 @@ from typing import assert_never
 from tulle_ir.code import (
     Await,
     Axpy,
+    AxpyColumns,
+    AxpyEntries,
     Cmp,
     Compute,
     Control,
@@ -60,7 +62,8 @@ class Jump:
     to: int = -1
 
 
-Leaf = Vector | Axpy | Compute | Load | Store | Pop | Push | Await | Control | Stop
+OnArrival = AxpyColumns | AxpyEntries
+Leaf = Vector | Axpy | OnArrival | Compute | Load | Store | Pop | Push | Await | Control | Stop
 Operation = Leaf | LoopStart | LoopEnd | Branch | Jump
 
 
@@ -91,7 +94,9 @@ def _append(flat: list[Operation], code: tuple[Instruction, ...]) -> None:
                 branch.otherwise = len(flat)
             case If():
                 _append_if(flat, instruction)
-            case Vector() | Axpy() | Compute() | Load() | Store() | Pop() | Push() | Await() | Control() | Stop():
+            case Vector() | Axpy() | AxpyColumns() | AxpyEntries() | Compute() | Load() | Store() | Pop() | Push():
+                flat.append(instruction)
+            case Await() | Control() | Stop():
                 flat.append(instruction)
             case _:
                 assert_never(instruction)

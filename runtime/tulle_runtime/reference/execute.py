@@ -7,6 +7,8 @@ from typing import assert_never
 from tulle_ir.code import (
     Await,
     Axpy,
+    AxpyColumns,
+    AxpyEntries,
     Compute,
     Control,
     Fabric,
@@ -18,11 +20,13 @@ from tulle_ir.code import (
     Store,
     Vector,
 )  # fmt: skip
-from tulle_runtime.reference import axpy, vector
+from tulle_runtime.reference import arrivals, axpy, vector
+from tulle_runtime.reference.arrivals import Arrival
 from tulle_runtime.reference.code import Branch, Jump, LoopEnd, LoopStart, Operation
 from tulle_runtime.reference.scalars import compare, integer
 from tulle_runtime.reference.state import PeState
 from tulle_runtime.reference.steps import QueueEnd, VectorSteps
+from tulle_runtime.reference.vector import VectorWork
 
 
 class Executor:
@@ -33,8 +37,10 @@ class Executor:
         self.turns: dict[int, int] = {}  # by LoopStart: the count saved at its start
         self.axpys = 0
         self.macs = 0
+        self.skipped = 0
+        self.on_arrival = 0  # AXPYs of the running instruction that wavelets trigger
 
-    def execute(self, op: Operation, cycle: int) -> int | None:
+    def execute(self, op: Operation | Arrival, cycle: int) -> int | None:
         """Perform `op`; returns where to go on, if not behind it."""
         match op:
             case Vector():
@@ -50,7 +56,9 @@ class Executor:
             case Branch():
                 taken = compare(op.cmp, self.state.scalar(op.a), self.state.scalar(op.b))
                 return None if taken else op.otherwise
-            case Pop() | Push() | Await() | LoopEnd() | Jump() | Stop():
+            case Arrival():
+                return self._arrival(op)
+            case AxpyColumns() | AxpyEntries() | Pop() | Push() | Await() | LoopEnd() | Jump() | Stop():
                 raise AssertionError(f"{op} has no last slot")
             case _:
                 assert_never(op)
@@ -68,6 +76,18 @@ class Executor:
         sink = self.state.queues[op.dst.queue] if isinstance(op.dst, Fabric) else None
         return (sources[0] if sources else None), sink
 
+    def steps(self, op: Vector, work: VectorWork) -> VectorSteps:
+        """The steps of a vector instruction with fabric operands."""
+        index = op.dst.index if isinstance(op.dst, Fabric) else None
+        return VectorSteps(work, *self.ends(op), None if index is None else self.state.elements(index))
+
+    def end_of_arrivals(self, op: AxpyColumns | AxpyEntries) -> None:
+        """The end mark has come: count the AXPYs that did not."""
+        if isinstance(op, AxpyColumns):
+            entries = axpy.entries_of(self.state.tables[op.table], self.state.sram)
+            self.skipped += max(0, entries - self.on_arrival)
+        self.on_arrival = 0
+
     def _start_loop(self, op: LoopStart) -> int | None:
         turns = self.state.scalar(op.count)
         self.turns[id(op)] = turns
@@ -83,7 +103,7 @@ class Executor:
     def _launch(self, op: Vector, launch: Launch, cycle: int) -> None:
         work = self.state.vector(op)
         if not work.empty:
-            self.state.threads[launch.thread].launch(VectorSteps(work, *self.ends(op)), launch.then, cycle)
+            self.state.threads[launch.thread].launch(self.steps(op, work), launch.then, cycle)
         elif launch.then:
             self.state.task_by_name[launch.then].activate(cycle + 1)
 
@@ -92,6 +112,14 @@ class Executor:
         executed = axpy.run(work)
         self.axpys += executed
         self.macs += executed * work.n
+
+    def _arrival(self, op: Arrival) -> int:
+        """The AXPYs of a wavelet; the instruction goes on with the next one."""
+        executed, macs = arrivals.run(op, self.state)
+        self.axpys += executed
+        self.macs += macs
+        self.on_arrival += executed
+        return op.pc
 
     def _scalar(self, op: Compute | Load | Store) -> None:
         state = self.state

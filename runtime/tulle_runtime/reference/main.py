@@ -8,6 +8,8 @@ from typing import assert_never
 from tulle_ir.code import (
     Await,
     Axpy,
+    AxpyColumns,
+    AxpyEntries,
     Compute,
     Control,
     Fabric,
@@ -19,12 +21,13 @@ from tulle_ir.code import (
     Store,
     Vector,
 )  # fmt: skip
-from tulle_runtime.reference import axpy, vector
+from tulle_runtime.reference import arrivals, axpy, vector
+from tulle_runtime.reference.arrivals import Arrival, ArrivalStep
 from tulle_runtime.reference.code import Branch, Jump, LoopEnd, LoopStart, Operation
 from tulle_runtime.reference.execute import Executor
 from tulle_runtime.reference.memory import Trap
 from tulle_runtime.reference.state import PeState
-from tulle_runtime.reference.steps import PopStep, PushStep, QueueEnd, Steps, VectorSteps
+from tulle_runtime.reference.steps import PopStep, PushStep, QueueEnd, Steps
 from tulle_runtime.reference.tasks import TaskState
 
 
@@ -33,7 +36,7 @@ class Counting:
     """Uses up `cost` slots, of which some are `left`; at the last `op` takes effect (None: the dispatch of a task)."""
 
     cost: int
-    op: Operation | None
+    op: Operation | Arrival | None
     left: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -126,6 +129,10 @@ class MainThread:
                 return self._counting(self.state.target.divide_cycles, op)
             case Compute() | Load() | Store() | Control() | LoopStart() | Branch():
                 return self._counting(1, op)
+            case AxpyColumns() | AxpyEntries():
+                queue = self.state.queues[op.queue]
+                self._check_queues(queue)
+                return Stepping(ArrivalStep(queue, op, self.pc), cycle)
             case Pop() | Push():
                 return Stepping(self._wavelet_step(op), cycle)
             case Await():
@@ -161,7 +168,7 @@ class MainThread:
             return self._pass()
         ends = self.executor.ends(op)
         self._check_queues(*ends)
-        return Stepping(VectorSteps(work, *ends), cycle)
+        return Stepping(self.executor.steps(op, work), cycle)
 
     def _wavelet_step(self, op: Pop | Push) -> Steps:
         queue = self.state.queues[op.queue]
@@ -196,6 +203,8 @@ class MainThread:
                 self.doing.left -= 1
                 if self.doing.left == 0:
                     self._complete(self.doing, cycle)
+            case Stepping(steps=ArrivalStep() as steps):
+                self._arrive(steps.take(), cycle)
             case Stepping():
                 self.doing.since = cycle + 1
                 if self.doing.steps.step(cycle):
@@ -205,13 +214,22 @@ class MainThread:
             case _:
                 assert_never(self.doing)
 
+    def _arrive(self, arrival: Arrival, cycle: int) -> None:
+        """A sparse wavelet was popped in this slot, the first of those it costs."""
+        if arrival.is_end:
+            self.executor.end_of_arrivals(arrival.op)
+            self.pc, self.doing = self.pc + 1, None
+            return
+        self.doing = Counting(arrivals.cost(arrival, self.state), arrival)
+        self.use_slot(cycle)
+
     def _complete(self, done: Counting, cycle: int) -> None:
         self.doing = None
         if done.op is not None:
             target = self.executor.execute(done.op, cycle)
             self.pc = self.pc + 1 if target is None else target
         match done.op:
-            case Axpy():
+            case Axpy() | Arrival():
                 self.axpy_slots += done.cost
             case Vector(launch=None):
                 self.vector_slots += done.cost

@@ -74,9 +74,9 @@ class ComputeEngine:
             self._record(trap, cycle)
         else:
             if steps is not None:
-                self.received += steps.source is not None
-                self.sent += steps.sink is not None
-                self.passed += steps.source is not None and steps.sink is not None
+                self.received += steps.popped
+                self.sent += steps.pushed
+                self.passed += steps.popped and steps.pushed
 
     def _stepping(self) -> Steps | None:
         """What goes on by a wavelet in this slot, if that is its use."""

@@ -69,6 +69,7 @@ def _counts(machine: Machine) -> PeCounts:
         waited=np.stack([grid(lambda pe, q=q: pe.waited[q]) for q in range(machine.input_queues)]),
         axpys=grid(lambda pe: pe.main.executor.axpys),
         macs=grid(lambda pe: pe.main.executor.macs),
+        skipped=grid(lambda pe: pe.main.executor.skipped),
         first_slot=grid(lambda pe: pe.first_slot, -1),
         last_slot=grid(lambda pe: pe.last_slot, -1),
     )

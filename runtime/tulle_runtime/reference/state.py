@@ -43,10 +43,13 @@ class PeState:
         """Set a register, wrapped to 32 bits."""
         self.registers[register.name] = signed(value)
 
+    def elements(self, offset: Offset) -> int:
+        """The value of an offset."""
+        return offset.constant + sum(self.scalar(register) * factor for register, factor in offset.terms)
+
     def address(self, buffer: Buffer, offset: Offset) -> int:
         """Byte address of the element at `offset`."""
-        elements = offset.constant + sum(self.scalar(register) * factor for register, factor in offset.terms)
-        return buffer.address + elements * buffer.dtype.size
+        return buffer.address + self.elements(offset) * buffer.dtype.size
 
     def memory(self, view: Mem) -> InMemory:
         """A view of a buffer with its offset computed."""

@@ -28,6 +28,8 @@ class Steps:
     def __init__(self, source: QueueEnd | None, sink: QueueEnd | None) -> None:
         self.source = source
         self.sink = sink
+        self.popped = source is not None  # what the last step did
+        self.pushed = sink is not None
 
     def uses(self, queue: QueueEnd) -> bool:
         """Whether it pops from or pushes to this queue."""
@@ -51,10 +53,16 @@ class Steps:
 
 
 class VectorSteps(Steps):
-    """A vector instruction with fabric operands: `row` rows are complete, and `column` elements of the next."""
+    """A vector instruction with fabric operands: `row` rows are complete, and `column` elements of the next.
 
-    def __init__(self, work: VectorWork, source: QueueEnd | None, sink: QueueEnd | None) -> None:
+    `index`: of row 0 at a sparse destination, None otherwise.
+    """
+
+    def __init__(
+        self, work: VectorWork, source: QueueEnd | None, sink: QueueEnd | None, index: int | None = None
+    ) -> None:
         super().__init__(source, sink)
+        self.index = index
         self.work = work
         self.row = 0
         self.column = 0
@@ -72,8 +80,15 @@ class VectorSteps(Steps):
         if self.source is not None:
             self.source.channel.pop()
         if self.sink is not None and isinstance(self.work.dst, InWavelet):
-            self.sink.channel.push(cycle, self.work.dst.word)
+            self._send(self.sink, self.work.dst.word, cycle)
         return self._advance(end)
+
+    def _send(self, sink: QueueEnd, word: int, cycle: int) -> None:
+        """Push the wavelet; a sparse one only if it is not a zero of either sign."""
+        self.pushed = self.index is None or word & 0x7FFF != 0
+        if self.pushed:
+            index = 0 if self.index is None else (self.index + self.row) & 0xFFFF
+            sink.channel.push(cycle, index << 16 | word)
 
     def _load(self, word: int) -> None:
         for operand in (self.work.a, self.work.b):
