@@ -18,7 +18,7 @@ from tulle_ir.memory import memory_map, memory_of, pes_used
 from tulle_ir.placed import Placed
 from tulle_ir.plan import Plan
 from tulle_ir.program import Program
-from tulle_ir.report import Accounting, Kernel, Memory, Report, Utilization
+from tulle_ir.report import Accounting, Kernel, Memory, PerChunk, Report, Utilization
 from tulle_ir.target import Target
 
 
@@ -64,6 +64,11 @@ def _kernel(plan: Plan, placed: Placed | None, k: int) -> Kernel:
         bound_cycles=round(kernel.cost.bound),
         ideal_cycles=round(kernel.cost.ideal),
         max_pe_bytes=kernel.cost.max_pe_bytes,
+        per_chunk=PerChunk(
+            predicted=round(kernel.cost.predicted, 1),
+            bound=round(kernel.cost.bound, 1),
+            ideal=round(kernel.cost.ideal, 1),
+        ),
     )
 
 

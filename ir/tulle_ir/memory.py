@@ -31,12 +31,17 @@ def memory_map(program: Program, target: Target) -> np.ndarray:
 
 def pes_used(program: Program) -> np.ndarray:
     """bool [H, W]: the PEs that have code."""
+    return class_map(program) >= 0
+
+
+def class_map(program: Program) -> np.ndarray:
+    """i32 [H, W]: which class each PE runs, -1 for none."""
     width, height = program.mesh
-    used = np.zeros((height, width), bool)
-    for of in program.classes:
+    which = np.full((height, width), -1, np.int32)
+    for number, of in enumerate(program.classes):
         xs, ys = grid_axes(of.grid)
-        used[np.ix_(ys, xs)] = True
-    return used
+        which[np.ix_(ys, xs)] = number
+    return which
 
 
 def memory_of(held: np.ndarray, used: np.ndarray, target: Target) -> Memory:

@@ -74,8 +74,64 @@ class Accounting:
 
 
 @dataclass(frozen=True, slots=True)
+class PerChunk:
+    """Cycles of a kernel per full chunk: as `predicted` by the plan, as `simulated` (what it needs by itself), datapath
+    slots of its busiest PE (`bound`) and of the mean one (`ideal`), the `interval` at which it took chunks in the run;
+    error: predicted / simulated - 1."""
+
+    predicted: float | None = None
+    simulated: float | None = None
+    bound: float = 0.0
+    ideal: float = 0.0
+    interval: float | None = None
+    error: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Where a kernel's cycles went: the terms add up to its `cycles`. docs/report.md defines each."""
+
+    ideal: int
+    skew: int
+    vectors: int
+    receiving: int
+    reducing: int
+    distance: int
+    link_contention: int
+    waiting_for_input: int
+    blocked_by_output: int
+    fill: int
+    drain: int
+    remainder: int
+
+
+@dataclass(frozen=True, slots=True)
+class Straggler:
+    """The PE with the most slots: where it is, which class it runs, and its block of the kernel's matrix: input and
+    output features, as ranges of their numbers in the ONNX tensor ("" where the program does not say)."""
+
+    pe: tuple[int, int]
+    code: str
+    slots: int
+    inputs: str = ""
+    outputs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a run could not be faster than. kind: "kernel", "input links", "output links" or "latency"; `name`: of the
+    kernel or the stream; `cycles` it takes by itself, `predicted` by the plan where it says."""
+
+    kind: str
+    name: str
+    cycles: int
+    predicted: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Kernel:
-    """One region. busy, waiting and blocked are shares of its PE-cycles."""
+    """One region. busy, waiting and blocked are shares of its PE-cycles; `own_cycles`: what it needs by itself for the
+    whole run. A run that did not end well has no figures from there on."""
 
     name: str
     origin: str
@@ -88,6 +144,10 @@ class Kernel:
     bound_cycles: int = 0
     ideal_cycles: int = 0
     max_pe_bytes: int = 0
+    own_cycles: int | None = None
+    per_chunk: PerChunk | None = None
+    attribution: Attribution | None = None
+    straggler: Straggler | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +161,8 @@ class Wall:
 @dataclass(frozen=True, slots=True)
 class Report:
     """`cycles`: of the run; `bound_cycles`: what this mapping cannot beat; `ideal_cycles`: what no mapping on these
-    PEs beats; `predicted_cycles`: by the cost model. `status`: "ok", "deadlock", "fault", "limit"; "compiled" for a
-    compilation. `dtype` is "" for a hand-written program.
+    PEs beats; `predicted_cycles`: by the cost model, `prediction_error`: predicted / cycles - 1. `status`: "ok",
+    "deadlock", "fault", "limit"; "compiled" for a compilation. `dtype` is "" for a hand-written program.
     """
 
     status: str
@@ -116,6 +176,8 @@ class Report:
     time_us: float | None = None
     first_token_cycles: int | None = None
     predicted_cycles: int | None = None
+    prediction_error: float | None = None
+    limit: Limit | None = None
     bound_cycles: int = 0
     ideal_cycles: int = 0
     axpy: AxpyCounts | None = None
@@ -129,15 +191,13 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values with `schema` first; keys that do not apply are left out."""
-        return {"schema": self.schema} | {
-            key: value for key, value in _plain(asdict(self)).items() if value is not None
-        }
+        return {"schema": self.schema} | _plain(asdict(self))
 
 
 def _plain(value: Any) -> Any:
     match value:
         case Mapping():
-            return {key: _plain(item) for key, item in value.items()}
+            return {key: _plain(item) for key, item in value.items() if item is not None}
         case list() | tuple():
             return [_plain(item) for item in value]
         case _:

@@ -7,12 +7,14 @@ that the program uses. Slots are work, not time, so no run is below its bound, a
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from tulle_ir.memory import pes_used
 from tulle_ir.program import HostStream, Program
+from tulle_ir.report import Kernel, Limit
 from tulle_runtime.result import RunResult
 
 
@@ -24,13 +26,30 @@ class Bounds:
     ideal: int
 
 
-def whole_bounds(program: Program, result: RunResult, inputs: list[list[np.ndarray]]) -> Bounds:
+@dataclass(frozen=True, slots=True)
+class LinkLoads:
+    """Wavelets over each host link that streams use, inputs and outputs apart; a link carries one per cycle and
+    direction. `names`: of the streams."""
+
+    is_input: bool
+    names: str
+    wavelets: list[int]
+
+
+def link_loads(program: Program, result: RunResult, inputs: list[list[np.ndarray]]) -> list[LinkLoads]:
     """Of the whole run; `inputs` are the wavelets that were to be sent, u32 per port of each input stream."""
-    work = slot_bounds(result.counts.slots[pes_used(program)])
-    sent = _link_loads([s for s in program.streams if s.is_input], [[len(p) for p in ports] for ports in inputs])
-    lengths = [[len(arrivals.values) for arrivals in ports] for ports in result.outputs]
-    received = _link_loads([s for s in program.streams if not s.is_input], lengths)
-    loads = [load for load in (sent, received) if load]
+    sent = [[len(port) for port in ports] for ports in inputs]
+    received = [[len(arrivals.values) for arrivals in ports] for ports in result.outputs]
+    return [
+        _loads([stream for stream in program.streams if stream.is_input is is_input], is_input, wavelets)
+        for is_input, wavelets in ((True, sent), (False, received))
+    ]
+
+
+def whole_bounds(slots: np.ndarray, links: Iterable[LinkLoads]) -> Bounds:
+    """Of the whole run, from the datapath slots of all PEs with code and the loads of the links."""
+    work = slot_bounds(slots)
+    loads = [link.wavelets for link in links if link.wavelets]
     bound = max([work.bound, *(max(load) for load in loads)])
     ideal = max([work.ideal, *(-(-sum(load) // len(load)) for load in loads)])
     return Bounds(bound, ideal)
@@ -43,10 +62,39 @@ def slot_bounds(slots: np.ndarray) -> Bounds:
     return Bounds(int(slots.max()), int(np.ceil(slots.mean())))
 
 
-def _link_loads(streams: list[HostStream], wavelets: list[list[int]]) -> list[int]:
-    """Wavelets over each host link that the streams use; a link carries one per cycle and direction."""
+def limit_of(
+    kernels: Sequence[Kernel],
+    links: Iterable[LinkLoads],
+    first_chunk: int,
+    chunks: float | None,
+    facts: Mapping[str, Any],
+) -> Limit | None:
+    """What takes most cycles by itself: a kernel, the host links, or the first chunk's way through all of it (its
+    arrival in cycle `first_chunk`); None if nothing happened. `facts` hold the plan's predictions."""
+    latency = facts.get("prediction", {}).get("latency_cycles")
+    candidates = [
+        *(Limit("kernel", k.name, k.own_cycles or 0, _predicted(k, chunks)) for k in kernels),
+        *(
+            Limit(f"{'in' if link.is_input else 'out'}put links", link.names, max(link.wavelets, default=0))
+            for link in links
+        ),
+    ]
+    if chunks is not None:
+        candidates.append(Limit("latency", "first chunk", first_chunk, None if latency is None else round(latency)))
+    limit = max(candidates, key=lambda each: each.cycles, default=None)
+    return limit if limit is not None and limit.cycles else None
+
+
+def _predicted(kernel: Kernel, chunks: float | None) -> int | None:
+    """The plan's cycles for the kernel's part in the run."""
+    if kernel.per_chunk is None or kernel.per_chunk.predicted is None or chunks is None:
+        return None
+    return round(kernel.per_chunk.predicted * chunks)
+
+
+def _loads(streams: list[HostStream], is_input: bool, wavelets: list[list[int]]) -> LinkLoads:
     loads: Counter[tuple[int, int, str]] = Counter()
     for stream, lengths in zip(streams, wavelets, strict=True):
         for port, length in zip(stream.ports, lengths, strict=True):
             loads[port.x, port.y, port.side] += length
-    return list(loads.values())
+    return LinkLoads(is_input, ", ".join(stream.name for stream in streams), list(loads.values()))

@@ -6,19 +6,21 @@ Utilization and kernels are counted in PE-cycles: the sum over PEs of cycles fro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from tulle_ir.memory import memory_map, memory_of, pes_used
+from tulle_ir.memory import class_map, memory_map, memory_of, pes_used
 from tulle_ir.program import Program, Symbol
 from tulle_ir.report import Accounting, AxpyCounts, Kernel, Report, Utilization, Wall, WaveletCounts
 from tulle_ir.target import Target
 from tulle_runtime.arrival import first_token_cycles
-from tulle_runtime.bounds import slot_bounds, whole_bounds
+from tulle_runtime.bounds import limit_of, link_loads, slot_bounds, whole_bounds
 from tulle_runtime.host.chunking import Chunking
+from tulle_runtime.kernels import Grids, KernelCounts, attribution, per_chunk, straggler
 from tulle_runtime.result import PeCounts, RunResult
+from tulle_runtime.upstream import upstream_of
 
 Facts = Mapping[str, Any]
 
@@ -41,7 +43,11 @@ def run_report(run: Run) -> Report:
     """The report of the run; times are microseconds at the target's clock."""
     result, protocol, chunking = run.result, run.program.protocol, run.chunking
     held, used = memory_map(run.program, run.target), pes_used(run.program)
-    bounds = whole_bounds(run.program, result, run.inputs)
+    loads = link_loads(run.program, result, run.inputs)
+    bounds = whole_bounds(result.counts.slots[used], loads)
+    kernels = _kernels(run, held.sum(axis=0), used)
+    first = first_token_cycles(run.program, result, chunking)
+    predicted = predicted_cycles(run.facts, chunking)
     return Report(
         status=result.status,
         target=run.program.target,
@@ -52,8 +58,10 @@ def run_report(run: Run) -> Report:
         dtype=run.facts.get("dtype", ""),
         cycles=result.cycles,
         time_us=round(result.cycles / run.target.gigahertz / 1000, 6),
-        first_token_cycles=first_token_cycles(run.program, result, chunking),
-        predicted_cycles=predicted_cycles(run.facts, chunking),
+        first_token_cycles=first,
+        predicted_cycles=predicted,
+        prediction_error=round(predicted / result.cycles - 1, 4) if predicted and result.status == "ok" else None,
+        limit=limit_of(kernels, loads, first, _chunks(chunking), run.facts) if result.status == "ok" else None,
         bound_cycles=bounds.bound,
         ideal_cycles=bounds.ideal,
         axpy=_axpys(result.counts),
@@ -61,7 +69,7 @@ def run_report(run: Run) -> Report:
         memory=memory_of(held, used, run.target),
         utilization=_utilization(result, used),
         accounting=Accounting(**run.facts.get("accounting", {})),
-        kernels=_kernels(run, held.sum(axis=0), used),
+        kernels=kernels,
         wall=Wall(round(run.seconds, 6), round(result.crossings / max(run.seconds, 1e-9))),
     )
 
@@ -91,34 +99,52 @@ def _utilization(result: RunResult, used: np.ndarray) -> Utilization:
     return Utilization(int(used.sum()), round(float(datapath), 4), round(float(slots.max() / slots.mean()), 4))
 
 
+def _chunks(chunking: Chunking | None) -> float | None:
+    """How many full chunks the tokens of a run make; a shorter last one counts by its tokens."""
+    return chunking.batch * chunking.tokens / chunking.size if chunking else None
+
+
 def _kernels(run: Run, pe_bytes: np.ndarray, used: np.ndarray) -> tuple[Kernel, ...]:
+    """A row per symbol; `pe_bytes`: i64 [H, W]."""
+    if not run.program.symbols:
+        return ()
+    counts = run.result.counts
+    upstream = upstream_of(run.program, run.result.contended, len(counts.waited))
+    grids = Grids(counts, upstream, used, class_map(run.program), pe_bytes)
     facts = {kernel["name"]: kernel for kernel in run.facts.get("kernels", [])}
-    return tuple(_kernel(s, run.result, pe_bytes, used, facts.get(s.name, {})) for s in run.program.symbols)
+    return tuple(_kernel(symbol, run, grids, facts.get(symbol.name, {})) for symbol in run.program.symbols)
 
 
-def _kernel(symbol: Symbol, result: RunResult, pe_bytes: np.ndarray, used: np.ndarray, facts: Facts) -> Kernel:
-    """The PEs with code in the symbol's region; `pe_bytes`: i64 [H, W].
+def _kernel(symbol: Symbol, run: Run, grids: Grids, facts: Facts) -> Kernel:
+    """The PEs with code in the symbol's region; `facts`: the compiler's row of the kernel, empty if there is none.
 
     cycles: from 0 to the last slot of any of its PEs; bound and ideal: datapath slots of the busiest and the mean PE.
     """
-    x, y, width, height = symbol.region
-    region = np.s_[y : y + height, x : x + width]
-    here, counts = used[region], result.counts
-    slots = counts.slots[region][here]
-    pe_cycles = max(result.cycles, 1) * max(slots.size, 1)
-    bounds = slot_bounds(slots)
-    shares = (counts.slots, counts.waiting, counts.blocked)
-    busy, waiting, blocked = (round(float(of[region][here].sum() / pe_cycles), 4) for of in shares)
-    return Kernel(
+    counts = KernelCounts(symbol, grids)
+    bounds = slot_bounds(counts.slots)
+    pe_cycles = max(run.result.cycles, 1) * max(counts.slots.size, 1)
+    shares = (counts.slots, counts.waited, counts.blocked)
+    busy, waiting, blocked = (round(float(of.sum() / pe_cycles), 4) for of in shares)
+    row = Kernel(
         name=symbol.name,
         origin=symbol.origin,
         region=symbol.region,
         nonzeros=int(facts.get("nonzeros", 0)),
-        cycles=1 + int(counts.last_slot[region][here].max(initial=-1)),
+        cycles=1 + int(counts.last.max(initial=-1)),
         busy=busy,
         waiting=waiting,
         blocked=blocked,
         bound_cycles=bounds.bound,
         ideal_cycles=bounds.ideal,
-        max_pe_bytes=int(pe_bytes[region].max(initial=0)),
+        max_pe_bytes=int(counts.pe_bytes.max(initial=0)),
+    )
+    if run.result.status != "ok" or bounds.bound == 0:
+        return row
+    chunks, predicted = _chunks(run.chunking), facts.get("per_chunk", {}).get("predicted")
+    return replace(
+        row,
+        own_cycles=counts.needs,
+        per_chunk=per_chunk(counts, chunks, predicted) if chunks else None,
+        attribution=attribution(counts),
+        straggler=straggler(counts, run.program),
     )

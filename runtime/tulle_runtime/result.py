@@ -57,7 +57,7 @@ class PeCounts:
     sent: np.ndarray  # wavelets pushed by it
     passed: np.ndarray  # steps that did both
     blocked: np.ndarray
-    waited: np.ndarray  # [input queues, H, W]: waiting cycles by the queue waited for
+    waited: np.ndarray  # [input queues + 1, H, W]: waiting cycles by the queue waited for; last: for the next task
     axpys: np.ndarray
     macs: np.ndarray
     skipped: np.ndarray  # AXPYs that zero activations have saved

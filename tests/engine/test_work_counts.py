@@ -50,19 +50,25 @@ def test_waiting_is_counted_by_the_queue_of_the_main_instruction(run: Run) -> No
     input of a as well."""
     code = "async t0 mov x, %a over 9 pop k = %b"
     result = run(parse_program(SUMS.replace("CODE", code)), [1], [], max_cycles=FIRST + 50)
-    assert result.counts.waited[:, 0, 1].tolist() == [0, 0, 0, 0, 0, 48, 0, 0]
+    assert result.counts.waited[:, 0, 1].tolist() == [0, 0, 0, 0, 0, 48, 0, 0, 0]
 
 
 def test_waiting_at_a_microthread_is_waiting_for_its_queue(run: Run) -> None:
     code = "async t0 mov x, %b over 9 async t1 mov x, %a over 9 await t1"
     result = run(parse_program(SUMS.replace("CODE", code)), [], [], max_cycles=FIRST + 50)
-    assert result.counts.waited[:, 0, 1].tolist() == [48, 0, 0, 0, 0, 0, 0, 0]
+    assert result.counts.waited[:, 0, 1].tolist() == [48, 0, 0, 0, 0, 0, 0, 0, 0]
 
 
-def test_waiting_without_a_task_is_waiting_for_the_lowest_microthread(run: Run) -> None:
-    code = "async t1 mov x, %a over 9 async t0 mov x, %b over 9"
+def test_waiting_without_a_task_is_waiting_for_the_lowest_microthread_that_starts_one(run: Run) -> None:
+    code = "async t0 mov x, %a over 9 async t1 mov x, %b over 9 then go"
     result = run(parse_program(SUMS.replace("CODE", code)), [], [], max_cycles=FIRST + 50)
-    assert result.counts.waited[:, 0, 1].tolist() == [0, 0, 0, 0, 0, 48, 0, 0]
+    assert result.counts.waited[:, 0, 1].tolist() == [0, 0, 0, 0, 0, 48, 0, 0, 0]
+
+
+def test_waiting_with_microthreads_in_the_background_is_waiting_for_the_next_task(run: Run) -> None:
+    code = "async t0 mov x, %a over 9 async t1 mov x, %b over 9"
+    result = run(parse_program(SUMS.replace("CODE", code)), [], [], max_cycles=FIRST + 50)
+    assert result.counts.waited[:, 0, 1].tolist() == [0, 0, 0, 0, 0, 0, 0, 0, 48]
 
 
 SHARED = """

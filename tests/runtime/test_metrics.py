@@ -10,6 +10,7 @@ import pytest
 
 from tulle_ir.artifact import read_program_text
 from tulle_ir.program import Program
+from tulle_ir.routes import expand_routes
 from tulle_ir.target import load_target
 from tulle_runtime.arrival import first_token_cycles
 from tulle_runtime.host.chunking import Chunking
@@ -30,10 +31,23 @@ def result_of(program: Program, *, slots: int, cycles: int, wavelets: int, statu
     zero = np.zeros((height, width), np.int64)
     used = zero.copy()
     used[0, 0] = slots
-    given = {"slots": used, "waited": used[None], "sent": used, "last_slot": np.where(used > 0, cycles - 2, -1)}
+    given = {
+        "slots": used,
+        "waited": np.stack([used] + 8 * [zero]),
+        "sent": used,
+        "last_slot": np.where(used > 0, cycles - 2, -1),
+    }
     counts = PeCounts(**{field.name: given.get(field.name, zero) for field in fields(PeCounts)})
     arrivals = Arrivals(np.zeros(wavelets, np.uint32), 10 + np.arange(wavelets))
-    return RunResult(status, cycles, [[arrivals]], counts, hops=8, crossings=16, contended=zero[0])
+    return RunResult(
+        status,
+        cycles,
+        [[arrivals]],
+        counts,
+        hops=8,
+        crossings=16,
+        contended=np.zeros(len(expand_routes(program)[0].router), np.int64),
+    )
 
 
 def run_of(program: Program, result: RunResult, chunking: Chunking | None = None) -> Run:

@@ -71,7 +71,7 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]]) -> L
         tasks=np.concatenate([flat.tasks for flat in flats] or [np.zeros((0, w.TASK_TABLE_WORDS), np.int32)]),
         code=np.concatenate([flat.code for flat in flats] or [np.zeros((0, w.ROW_WORDS), np.int32)]),
         counts=counts,
-        waited=np.zeros((len(place), len(target.input_queues)), np.int32),
+        waited=np.zeros((len(place), len(target.input_queues) + 1), np.int32),
         contended=np.zeros(len(entries.router), np.int32),
         g=_globals(target, len(routers), len(place), entities, channels.out_links, log),
         pending=np.zeros(entities, np.uint8),

@@ -20,7 +20,7 @@ class Machine(NamedTuple):
     tasks: np.ndarray  # i32[tasks of all classes, TASK_TABLE_WORDS]
     code: np.ndarray  # i32[rows, ROW_WORDS]
     counts: np.ndarray  # i64[PEs, N_WORDS]
-    waited: np.ndarray  # i32[PEs, input queues], waiting cycles
+    waited: np.ndarray  # i32[PEs, input queues + 1], waiting cycles
     contended: np.ndarray  # i32[entries], in the order of router_entries
     g: np.ndarray  # i64[G_WORDS]
     pending: np.ndarray  # u8[entities], bit t % 8: is in that near bucket

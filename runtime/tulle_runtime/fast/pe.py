@@ -60,6 +60,7 @@ from tulle_runtime.fast.words import (
     T_DST,
     T_ROW,
     T_SRC,
+    TASK,
     TASK_TABLE_WORDS,
     THREAD_WORDS,
     VECTOR_ASYNC,
@@ -78,7 +79,7 @@ def _account(m, pe, t):
     if kind == BLOCKS:
         m.counts[pe * N_WORDS + N_BLOCKED] += t - since
     else:
-        m.waited[pe * m.g[G_QUEUES] + kind - WAITS] += t - since
+        m.waited[pe * (m.g[G_QUEUES] + 1) + kind - WAITS] += t - since
     last = m.g[G_LAST]
     if last + 1 < t:
         if m.counts[pe * N_WORDS + N_EPOCH] != last:
@@ -213,8 +214,8 @@ def pe_step(m, pe, entity, t):
 
 @once
 def _idle(m, pb):
-    """What a cycle without a slot counts as if nothing is blocked: NOTHING, or WAITS + the number of the queue that the
-    main thread waits for, itself or by the microthread it stands at, or else that of the lowest microthread."""
+    """What a cycle without a slot counts as if nothing is blocked: WAITS + the number of the queue that the main thread
+    waits for, itself or by the microthread it stands at, or of the lowest microthread that starts a task, or of none."""
     k = m.pe[pb + CLASS]
     threads = pb + m.classes[k + C_THREADS]
     active = m.pe[pb + ACTIVE]
@@ -227,13 +228,14 @@ def _idle(m, pb):
         thread = m.classes[k + C_THREAD_COUNT]
     elif state == WAITING and m.code[row + R_KIND] in (AWAIT, VECTOR_ASYNC) and active >> m.code[row + R_THREAD] & 1:
         thread = m.code[row + R_THREAD]
-    elif active != 0:
-        thread = 0
-        while active >> thread & 1 == 0:
-            thread += 1
-    if thread < 0:
-        return NOTHING
-    return WAITS + m.code[m.pe[threads + THREAD_WORDS * thread + T_ROW] + R_INDEX]
+    else:
+        for other in range(m.classes[k + C_THREAD_COUNT]):
+            if active >> other & 1 and m.code[m.pe[threads + THREAD_WORDS * other + T_ROW] + R_THEN] >= 0:
+                thread = other
+                break
+    if thread >= 0:
+        return WAITS + m.code[m.pe[threads + THREAD_WORDS * thread + T_ROW] + R_INDEX]
+    return WAITS + m.g[G_QUEUES] if active != 0 or m.pe[pb + TASK] >= 0 else NOTHING
 
 
 @inlined

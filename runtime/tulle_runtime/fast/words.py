@@ -75,7 +75,7 @@ K_ENTRY, K_QUEUE, K_START, TASK_TABLE_WORDS = range(4)
 # N_DONE: first cycle after the slots of the main instruction in progress (while BUSY).
 # N_FROM: first cycle not yet counted as idle time, N_KIND: as what it will count; N_*_COMING: at the instruction's end.
 # N_DOUBT_*: counted after cycle N_EPOCH, which does not count if that turns out to be the last cycle of the run.
-NOTHING, BLOCKS, WAITS = range(3)  # WAITS + q: for input queue q
+NOTHING, BLOCKS, WAITS = range(3)  # WAITS + q: for input queue q, or for the next task if that is G_QUEUES
 
 # --- Globals int64 ---
 (G_TIME, G_LAST, G_HOPS, G_CROSSINGS, G_FAULT, G_FAULT_PE, G_LOG, G_FAR, G_ROUTERS, G_PES, G_ENTITIES, G_LAUNCH,

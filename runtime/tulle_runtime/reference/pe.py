@@ -12,7 +12,8 @@ from tulle_runtime.result import Fault, Wait
 BLOCKED = -1
 
 Idle = int | None
-"""What a cycle without a slot counts as: BLOCKED, waiting for the input queue of this index, or (None) nothing."""
+"""What a cycle without a slot counts as: BLOCKED, waiting for the input queue of this index (one behind the last: for
+the next task), or None: nothing."""
 
 
 class ComputeEngine:
@@ -30,7 +31,7 @@ class ComputeEngine:
         self.sent = 0
         self.passed = 0
         self.blocked = 0
-        self.waited = [0] * len(state.target.input_queues)  # waiting cycles by input queue
+        self.waited = [0] * (len(state.target.input_queues) + 1)  # waiting cycles by input queue; last: the next task
         self.first_slot = -1
         self.last_slot = -1
 
@@ -119,17 +120,18 @@ class ComputeEngine:
 
     def idle(self, cycle: int) -> Idle:
         """What a cycle without a slot is: something lacks only output space; or everything under way lacks input, and
-        what the main thread waits for counts before the lowest microthread."""
+        what the main thread waits for counts first, then the lowest microthread that starts a task."""
         steps: list[Steps] = [thread.steps for thread in self.state.threads if thread.steps is not None]
         if isinstance(self.main.doing, Stepping):
             steps.append(self.main.doing.steps)
         if any(s.lacks_space() and not s.lacks_input(cycle) for s in steps):
             return BLOCKED
-        awaited = self.main.awaited or next(iter(steps), None)
-        if awaited is None:
-            return None
-        assert awaited.source is not None, "it lacks input"
-        return awaited.source.index
+        starting = (thread.steps for thread in self.state.threads if thread.steps is not None and thread.then)
+        awaited = self.main.awaited or next(starting, None)
+        if awaited is not None:
+            assert awaited.source is not None, "it lacks input"
+            return awaited.source.index
+        return len(self.waited) - 1 if steps or self.main.task is not None else None
 
     def waits(self, cycle: int) -> list[Wait]:
         """What waits here at the end of a run."""

@@ -66,7 +66,7 @@ def _counts(machine: Machine) -> PeCounts:
         sent=grid(lambda pe: pe.sent),
         passed=grid(lambda pe: pe.passed),
         blocked=grid(lambda pe: pe.blocked),
-        waited=np.stack([grid(lambda pe, q=q: pe.waited[q]) for q in range(machine.input_queues)]),
+        waited=np.stack([grid(lambda pe, q=q: pe.waited[q]) for q in range(machine.input_queues + 1)]),
         axpys=grid(lambda pe: pe.main.executor.axpys),
         macs=grid(lambda pe: pe.main.executor.macs),
         skipped=grid(lambda pe: pe.main.executor.skipped),
