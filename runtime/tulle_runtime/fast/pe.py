@@ -215,7 +215,7 @@ def pe_step(m, pe, entity, t):
 @once
 def _idle(m, pb):
     """What a cycle without a slot counts as if nothing is blocked: WAITS + the number of the queue that the main thread
-    waits for, itself or by the microthread it stands at, or of the lowest microthread that starts a task, or of none."""
+    waits for, itself or at a microthread; of the lowest microthread that starts a task; or of none (G_QUEUES)."""
     k = m.pe[pb + CLASS]
     threads = pb + m.classes[k + C_THREADS]
     active = m.pe[pb + ACTIVE]
