@@ -11,6 +11,7 @@ import numpy as np
 from tulle_compiler.kernels.activations import activation_code, activation_slots
 from tulle_compiler.kernels.builder import ClassBuilder, launch, mem, send_header, take_header, wait
 from tulle_compiler.kernels.chains import at
+from tulle_compiler.kernels.filtered import end, sparse
 from tulle_compiler.kernels.view import View
 from tulle_compiler.options import Precision
 from tulle_ir.code import DType, Fabric, Instruction, Reg
@@ -83,13 +84,17 @@ def _emit(view: View, s: int, first_row: int, step: int, tensors: dict[str, np.n
         code.append(launch(PASS_ON, "mov", pass_on, sums, None, later, n))
     code.append(wait(SEND))
     code += activation_code(b, activation, bias, rows, n, largest, chunk, precision)
+    filters = s == m - 1 and view.number("filters")
+    to, onward, tokens = (sparse(out), sparse(out, rows), 1) if filters else (out, out, n)
     code += [wait(FORWARD), send_header(out, header)]
-    code.append(launch(SEND, "mov", out, mem("OUT", (chunk, 1)), None, rows, n))
+    code.append(launch(SEND, "mov", to, mem("OUT", (chunk, 1)), None, rows, tokens))
     if s > 0:
         results = b.input("results", view.colors[2 + (s - 1) % 2], precision.stream)
         earlier = b.register("earlier", bounds[s][:, None])
         code += [wait(SEND), *take_header(results, header, n)]
-        code.append(launch(FORWARD, "mov", out, results, None, earlier, n))
+        code.append(launch(FORWARD, "mov", onward, results, None, earlier, tokens))
+    if filters:
+        code += end(out, FORWARD if s > 0 else SEND)
     b.task("chunk", code, on=sums)
     return b.finish(view.kernel.name, view.frame, tensors)
 

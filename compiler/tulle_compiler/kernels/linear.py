@@ -7,19 +7,20 @@ finishing PEs, each of which takes 1/m of the rows through bias and activation a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from tulle_compiler.kernels.builder import ClassBuilder, launch, mem, send_header, take_header, vector, wait
 from tulle_compiler.kernels.chains import at, chain_classes, column_entries, east_chain
+from tulle_compiler.kernels.filtered import SHARE, arrival_code, arrival_slots, unmarked
 from tulle_compiler.kernels.finish import emit_finishers, finish_slots, result_chain, shares
 from tulle_compiler.kernels.tiles import compressed, dense, nonzeros_per_tile
 from tulle_compiler.kernels.view import View, partition_tensors
 from tulle_compiler.options import Precision
 from tulle_compiler.partition import Partition, from_lists
-from tulle_ir.code import Await, Axpy, Cmp, DType, If, Instruction, Loop, Reg
+from tulle_ir.code import Await, Axpy, Cmp, DType, Fabric, If, Instruction, Loop, Reg
 from tulle_ir.plan import InternalRoute, Kernel, KernelCost, Terminal
 from tulle_ir.program import Category, Grid, ProgramClass
 from tulle_ir.target import Target
@@ -31,7 +32,7 @@ REDUCE, RECEIVE = 0, 1  # microthreads, most urgent first
 class Linear:
     """A linear operator ready to become a kernel. weight: [in, out]; `finishers`: m.
 
-    `stream` is the output as its lanes carry it.
+    `stream` is the output as its lanes carry it. `filtered`: no zeros come in (filtered.py); `filters`: none go out.
     """
 
     name: str
@@ -43,6 +44,8 @@ class Linear:
     stream: Partition
     finishers: int
     dense: bool
+    filtered: bool = False
+    filters: bool = False
 
     @property
     def outputs(self) -> Partition:
@@ -80,7 +83,13 @@ def plan_linear(op: Linear, precision: Precision, target: Target, chunk: int) ->
         terminals=(sink, source),
         internal=tuple(r for r in internal if r.bundles),
         cost=linear_cost(op, precision, target, chunk),
-        params={"finishers": m, "activation": op.activation, "dense": int(op.dense)},
+        params={
+            "finishers": m,
+            "activation": op.activation,
+            "dense": int(op.dense),
+            "filtered": int(op.filtered),
+            "filters": int(op.filters),
+        },
         tensors=tensors,
     )
 
@@ -88,7 +97,10 @@ def plan_linear(op: Linear, precision: Precision, target: Target, chunk: int) ->
 def linear_cost(op: Linear, precision: Precision, target: Target, chunk: int) -> KernelCost:
     """Slots per full chunk of the busiest PE and of the mean one, and bytes of the largest."""
     tiles = nonzeros_per_tile(op.weight, op.inputs, op.outputs)
-    slots = tile_slots(tiles, op.inputs.sizes[None, :], op.outputs.sizes[:, None], op.dense, precision, target, chunk)
+    sizes = op.inputs.sizes[None, :], op.outputs.sizes[:, None]
+    share, least = (SHARE, 0.0) if op.filtered else (None, None)
+    slots = tile_slots(tiles, *sizes, op.dense, precision, target, chunk, share)
+    bound = tile_slots(tiles, *sizes, op.dense, precision, target, chunk, least)
     finish = max(
         finish_slots(int(op.outputs.largest), op.finishers, s, op.activation, precision, target, chunk)
         for s in range(op.finishers)
@@ -98,7 +110,7 @@ def linear_cost(op: Linear, precision: Precision, target: Target, chunk: int) ->
     ideal = (float(slots.sum()) + finish * op.finishers * op.outputs.lanes) / pes
     return KernelCost(
         predicted=busiest,
-        bound=busiest,
+        bound=max(float(bound.max()), finish),
         ideal=ideal,
         max_pe_bytes=tile_bytes(int(tiles.max()), op.inputs.largest, op.outputs.largest, op.dense, precision, chunk),
         nonzeros=int(tiles.sum()),
@@ -106,10 +118,26 @@ def linear_cost(op: Linear, precision: Precision, target: Target, chunk: int) ->
     )
 
 
-def tile_slots(nonzeros, inputs, outputs, is_dense: bool, precision: Precision, target: Target, chunk: int):
+def filtering_pays(op: Linear, room: int, precision: Precision, target: Target, chunk: int) -> bool:
+    """Whether filtering the zeros of its input spares its PEs work, in `room` bytes; dense tiles become sparse ones."""
+    cost = linear_cost(replace(op, dense=False, filtered=True), precision, target, chunk)
+    return cost.max_pe_bytes <= room and cost.ideal < linear_cost(op, precision, target, chunk).ideal
+
+
+def tile_slots(
+    nonzeros,
+    inputs,
+    outputs,
+    is_dense: bool,
+    precision: Precision,
+    target: Target,
+    chunk: int,
+    share: float | None = None,
+):
     """Datapath slots of a tile per full chunk: receiving, AXPYs, adding partial sums, and the fixed part.
 
-    Arguments broadcast: non-zeros, input features K and output features R of the tile.
+    Arguments broadcast: non-zeros, input features K and output features R of the tile. `share`: of the columns that
+    arrive if zeros are filtered.
     """
     width = axpy_width(precision, target)
     steps = -(-chunk // width)
@@ -120,6 +148,8 @@ def tile_slots(nonzeros, inputs, outputs, is_dense: bool, precision: Precision, 
         axpys = inputs * target.axpy_issue + nonzeros * (target.axpy_overhead + steps)
     sums = outputs * -(-chunk // (2 if precision.reduce is DType.F16 else 1))
     convert = 0 if precision.reduce is precision.accumulate else outputs * (chunk + 1)
+    if share is not None:
+        receive, axpys = 0, arrival_slots(nonzeros, inputs, outputs, precision, target, share)
     return receive + axpys + sums + convert + target.dispatch_cycles + 5
 
 
@@ -154,6 +184,7 @@ class _Tiles:
         self.inputs, self.outputs = view.partition("inputs"), view.partition("outputs")
         self.weight = view.kernel.tensors["weight"]
         self.is_dense = bool(view.number("dense"))
+        self.is_filtered = bool(view.number("filtered"))
         stream = view.precision.stream
         cut = dense if self.is_dense else compressed
         self.cut = cut(self.weight, self.inputs, self.outputs, stream)
@@ -165,20 +196,18 @@ class _Tiles:
         lanes_in = view.ports["x"].lanes()[columns]
         lanes_out = view.ports["y"].lanes()
         b = ClassBuilder(name, Grid(first, 0, count, len(lanes_out), step, 1), view.target)
-        k_size = b.register("K", np.broadcast_to(self.inputs.sizes[lanes_in], (len(lanes_out), count)))
+        k_sizes = np.broadcast_to(self.inputs.sizes[lanes_in], (len(lanes_out), count))
         r_size = b.register("R", np.broadcast_to(self.outputs.sizes[lanes_out][:, None], (len(lanes_out), count)))
-        header, n, k = b.register("header"), b.register("n"), b.register("k")
+        header, n = b.register("header"), b.register("n")
         x_in = b.input("x", view.ports["x"].colors[first], precision.stream)
         down = b.output("sum_out", view.colors[first % 2], precision.reduce)
-        b.buffer("X", precision.stream, self.inputs.largest * chunk, side=0)
         b.buffer("Y", precision.accumulate, self.outputs.largest * chunk, side=1)
         pe = (lanes_out[:, None] * self.inputs.lanes + lanes_in[None, :]).reshape(-1)
-        code: list[Instruction] = [
-            *take_header(x_in, header, n),
-            launch(RECEIVE, "mov", mem("X", (chunk, 1)), x_in, None, k_size, n),
-            wait(REDUCE),
-            Loop(k, k_size, (Await(RECEIVE, k), *self._column(b, k, n, r_size, pe))),
-        ]
+        code = take_header(x_in, header, n)
+        if self.is_filtered:
+            code += [wait(REDUCE), *arrival_code(x_in, self._table(b, pe), r_size)]
+        else:
+            code += self._columns(b, x_in, k_sizes, n, r_size, pe)
         total = "Y"
         if precision.reduce is not precision.accumulate:
             total = b.buffer("Z", precision.reduce, self.outputs.largest * chunk)
@@ -194,14 +223,32 @@ class _Tiles:
         b.task("chunk", code, on=x_in)
         return b.finish(view.kernel.name, view.frame, tensors)
 
+    def _table(self, b: ClassBuilder, pe: np.ndarray) -> str:
+        assert not isinstance(self.cut, np.ndarray)
+        tiles = self.cut.arranged(pe)
+        return b.table(
+            "W", self.view.precision.stream, self.inputs.largest, unmarked(tiles) if self.is_filtered else tiles
+        )
+
+    def _columns(
+        self, b: ClassBuilder, x_in: Fabric, k_sizes: np.ndarray, n: Reg, r_size: Reg, pe: np.ndarray
+    ) -> list[Instruction]:
+        """Receive a chunk; each column runs when its row is here."""
+        chunk = self.view.chunk
+        k_size, k = b.register("K", k_sizes), b.register("k")
+        b.buffer("X", self.view.precision.stream, self.inputs.largest * chunk, side=0)
+        return [
+            launch(RECEIVE, "mov", mem("X", (chunk, 1)), x_in, None, k_size, n),
+            wait(REDUCE),
+            Loop(k, k_size, (Await(RECEIVE, k), *self._column(b, k, n, r_size, pe))),
+        ]
+
     def _column(self, b: ClassBuilder, k: Reg, n: Reg, r_size: Reg, pe: np.ndarray) -> tuple[Instruction, ...]:
         """The AXPYs of column k."""
         precision, chunk = self.view.precision, self.view.chunk
         x = mem("X", (0, 1), 0, (k, chunk))
         if not self.is_dense:
-            assert not isinstance(self.cut, np.ndarray)
-            b.table("W", precision.stream, self.inputs.largest, self.cut.arranged(pe))
-            return (Axpy(mem("Y", (chunk, 1)), "W", k, x, n),)
+            return (Axpy(mem("Y", (chunk, 1)), self._table(b, pe), k, x, n),)
         assert isinstance(self.cut, np.ndarray)
         rows = self.outputs.largest
         tiles = self.cut.reshape(-1, self.cut.shape[-1])[pe].reshape(b.grid.height, b.grid.width, -1)

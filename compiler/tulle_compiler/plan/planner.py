@@ -10,7 +10,7 @@ import numpy as np
 from tulle_compiler.kernels.attention import Attention, plan_attention
 from tulle_compiler.kernels.embed import Embed, plan_embed
 from tulle_compiler.kernels.host_lanes import plan_host_lanes
-from tulle_compiler.kernels.linear import Linear, plan_linear
+from tulle_compiler.kernels.linear import Linear, filtering_pays, plan_linear
 from tulle_compiler.kernels.strip import Strip, plan_strip
 from tulle_compiler.options import CompileOptions, Precision
 from tulle_compiler.partition import Partition
@@ -63,6 +63,8 @@ class _Planner:
             self.mesh = self._own_mesh()
         self.links = len(host_links(target, self.mesh))
         self.cuts = cut_classes(self.stages, self.classes, self.sizes, self.dense)
+        self.filtered: set[int] = set()
+        self.filtered = self._filtered()
 
     def _density(self, stage: Stage) -> float:
         assert isinstance(stage.op, ops.Linear)
@@ -105,6 +107,7 @@ class _Planner:
             self.context or chunk,
             Limits(self.target, self.mesh, fill * self.mesh[0] * self.mesh[1], 1),
             tokens,
+            self._behind_relu(chunk),
         )
 
     def _own_mesh(self) -> tuple[int, int]:
@@ -174,8 +177,29 @@ class _Planner:
             inputs,
             stream,
             self.sizes.finishers[i],
-            self.dense[i],
+            self.dense[i] and i not in self.filtered,
+            i in self.filtered,
+            i in map(self._producer, self.filtered),
         )
+
+    def _filtered(self) -> set[int]:
+        """The linears whose input comes without its zeros: behind a ReLU, at chunk 1, where that pays."""
+        room = Limits(self.target, self.mesh, 0, 1).bytes
+        args = (self.precision, self.target, self.chunk)
+        able = self._behind_relu(self.chunk)
+        return {i for i in able if filtering_pays(self._linear(i, self.stages[i]), room, *args)}
+
+    def _behind_relu(self, chunk: int) -> frozenset[int]:
+        """The linears whose input's zeros can be filtered."""
+        if chunk > 1 or self.precision.stream is not DType.F16 or self.options.ignore_sparsity:
+            return frozenset()
+        linears = (i for i, stage in enumerate(self.stages) if stage.kind == "linear")
+        return frozenset(i for i in linears if self.stages[self._producer(i)].activation == "relu")
+
+    def _producer(self, i: int) -> int:
+        """The stage that a stage with one input takes it from."""
+        ((_, wire),) = self.stages[i].inputs
+        return wire.producer
 
     def _strip(self, i: int, stage: Stage, cut: Partition) -> Strip:
         norm = stage.norm
@@ -235,7 +259,7 @@ class _Planner:
             End(i, _terminal(kernels[i], port)),
             cut.lanes,
             self.precision.stream,
-            1 + cut.largest * self._wavelets,
+            1 + cut.largest * self._wavelets + (i in self.filtered),
         )
 
     def _host_wavelets(self, i: int, links: int) -> tuple[DType, int]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tulle_compiler.kernels.attention import Attention, attention_bytes, attention_slots, attention_wait
+from tulle_compiler.kernels.filtered import SHARE
 from tulle_compiler.kernels.finish import finish_slots
 from tulle_compiler.kernels.linear import tile_bytes, tile_slots
 from tulle_compiler.kernels.strip import Strip, strip_slots, strip_wait
@@ -77,6 +78,7 @@ class Problem:
     context: int
     limits: Limits
     tokens: int  # length of the sequence whose cycles count
+    behind_relu: frozenset[int] = frozenset()  # linears whose input's zeros can be filtered
 
     def alike(self) -> dict[int, int]:
         """Stages that cost the same, by their first member, and how many they are."""
@@ -93,6 +95,7 @@ class Problem:
                 stage.norm.kind if stage.norm else "",
                 round(self.density.get(i, 0.0), 2),
                 self.dense.get(i),
+                i in self.behind_relu,
             )
             member = first.setdefault(key, i)
             counts[member] = counts.get(member, 0) + 1
@@ -212,9 +215,10 @@ def _tile(problem: Problem, i: int, into: int, out: int) -> tuple[float, float]:
     k = -(-classes.width[classes.source[i]] // into)
     r = -(-classes.width[classes.output[i]] // out)
     nonzeros = k * r * problem.density[i] * (1 if problem.dense[i] else IMBALANCE)
-    args = (problem.precision, problem.limits.target, problem.chunk)
+    args = (nonzeros, k, r, problem.dense[i], problem.precision, problem.limits.target, problem.chunk)
+    shares = (None, SHARE) if i in problem.behind_relu else (None,)
     return (
-        float(tile_slots(nonzeros, k, r, problem.dense[i], *args)),
+        min(float(tile_slots(*args, share)) for share in shares),
         tile_bytes(int(nonzeros), k, r, problem.dense[i], problem.precision, problem.chunk),
     )
 
