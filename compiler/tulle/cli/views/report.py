@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tulle.cli.table import Cell, Table
+from tulle.cli.views.kernels import kernel_tables
 
 Report = Mapping[str, Any]
-
-SLOWEST = 12  # kernels shown
 
 
 def report_parts(report: Report) -> list[Table | str]:
@@ -18,7 +17,7 @@ def report_parts(report: Report) -> list[Table | str]:
     if report["memory"]["limit_bytes"]:
         parts.append(memory_table(report))
     if report["kernels"]:
-        parts.append(kernel_table(report))
+        parts += kernel_tables(report)
     return parts
 
 
@@ -30,6 +29,7 @@ def summary_table(report: Report) -> Table:
     if report.get("tokens"):
         rows.append(("tokens", f"{report['tokens']:,} in chunks of {report['chunk']}"))
     rows += [(label, f"{report[key]:,}") for key, label in _CYCLES if report.get(key)]
+    rows += _prediction(report) + _limit(report)
     if report.get("time_us"):
         rows.append(("time", f"{report['time_us']:,.3f} us at the target's clock"))
     if use["pes_used"]:
@@ -45,11 +45,30 @@ def summary_table(report: Report) -> Table:
 
 _CYCLES = (
     ("cycles", "cycles"),
-    ("predicted_cycles", "cycles, predicted"),
     ("bound_cycles", "cycles, bound of this mapping"),
     ("ideal_cycles", "cycles, ideal on these PEs"),
     ("first_token_cycles", "first chunk out at cycle"),
 )
+
+
+def _prediction(report: Report) -> list[tuple[Cell, ...]]:
+    predicted, error = report.get("predicted_cycles"), report.get("prediction_error")
+    if not predicted:
+        return []
+    if report["status"] == "compiled":
+        return [("predicted", f"{predicted:,} cycles for one full chunk")]
+    return [("predicted", f"{predicted:,} cycles" + ("" if error is None else f" ({error:+.1%})"))]
+
+
+def _limit(report: Report) -> list[tuple[Cell, ...]]:
+    """What takes most cycles by itself."""
+    limit = report.get("limit")
+    if limit is None:
+        return []
+    what = {"kernel": f"kernel {limit['name']}", "latency": "the first chunk's way through all kernels"}
+    cycles = f"{limit['cycles']:,} cycles by itself"
+    predicted = f", predicted {limit['predicted']:,}" if limit.get("predicted") else ""
+    return [("limited by", f"{what.get(limit['kind'], limit['kind'])}: {cycles}{predicted}")]
 
 
 def memory_table(report: Report) -> Table:
@@ -64,30 +83,6 @@ def memory_table(report: Report) -> Table:
         f"mean {memory['mean_pe_bytes']:,.0f}"
     )
     return Table("memory", ("holds", "bytes", "share"), tuple(rows), note)
-
-
-def kernel_table(report: Report, most: int = SLOWEST) -> Table:
-    """The kernels whose busiest PE has the most work, first; of a compilation, those predicted to take longest."""
-    foretold = report["status"] == "compiled"
-    slow = "cycles" if foretold else "bound_cycles"
-    kernels = sorted(report["kernels"], key=lambda k: (-k[slow], k["name"]))
-    middle = ("cycles", "bound", "ideal") if foretold else ("bound", "ideal", "busy", "waiting", "blocked")
-    rows = tuple(_kernel_row(kernel, middle) for kernel in kernels[:most])
-    note = f"  {len(kernels) - most} more kernels" if len(kernels) > most else ""
-    title = "kernels, slowest first" + (" (cycles per full chunk, predicted)" if foretold else "")
-    return Table(title, ("kernel", "PEs", *middle, "non-zeros", "PE bytes"), rows, note)
-
-
-def _kernel_row(kernel: Mapping[str, Any], middle: tuple[str, ...]) -> tuple[Cell, ...]:
-    _, _, width, height = kernel["region"]
-    cells = {
-        "cycles": kernel["cycles"],
-        "bound": kernel["bound_cycles"],
-        "ideal": kernel["ideal_cycles"],
-        **{key: f"{kernel[key]:.1%}" for key in ("busy", "waiting", "blocked")},
-    }
-    columns = (cells[name] for name in middle)
-    return (kernel["name"], width * height, *columns, kernel["nonzeros"], kernel["max_pe_bytes"])
 
 
 def _share(part: int, whole: int) -> str:
