@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tulle_compiler.kernels.attention import emit_attention
+from tulle_compiler.kernels.blocks import blocks
 from tulle_compiler.kernels.embed import emit_embed
 from tulle_compiler.kernels.host_lanes import emit_host_lanes, port_features
 from tulle_compiler.kernels.linear import emit_linear
@@ -63,16 +64,20 @@ class _Emitter:
             target=self.plan.target,
             mesh=self.plan.mesh,
             name=self.plan.name,
-            symbols=tuple(
-                Symbol(kernel.name, frame.region, kernel.origin)
-                for kernel, frame in zip(self.plan.kernels, self.placed.frames, strict=True)
-            ),
+            symbols=tuple(self._symbol(view, tensors) for view in self.views),
             routes=self._routes(),
             classes=tuple(classes),
             streams=streams,
             protocol=Protocol(self.chunk, int(options["context"]), int(options["vocab"]), bool(options["last_only"])),
             tensors=tensors,
         )
+
+    def _symbol(self, view: View, tensors: dict[str, np.ndarray]) -> Symbol:
+        """The kernel's name, region and origin, and which features its PEs hold."""
+        held = blocks(view)
+        names = {part: f"{view.kernel.name}.{part}" for part in held}
+        tensors |= {names[part]: places for part, places in held.items()}
+        return Symbol(view.kernel.name, view.frame.region, view.kernel.origin, **names)
 
     def _view(self, k: int, kernel: Kernel) -> View:
         """Kernel k after routing."""

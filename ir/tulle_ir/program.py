@@ -187,11 +187,17 @@ class ProgramClass:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A region's kernel name and ONNX origin, for reports and faults only."""
+    """A region's kernel name and ONNX origin, for reports and faults only.
+
+    `inputs` and `outputs` name i32 tensors [features, 2]: at which column and row of the region each input (output)
+    feature of the origin's matrix is held, -1 for all of them.
+    """
 
     name: str
     region: tuple[int, int, int, int]
     origin: str = ""
+    inputs: str = ""
+    outputs: str = ""
 
 
 class StreamFormat(StrEnum):

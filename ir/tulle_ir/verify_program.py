@@ -6,7 +6,8 @@ grids      2. The mesh fits the target (unless it is of any size); symbols lie o
            3. Classes lie on the mesh and do not overlap: a PE belongs to at most one.
 memory     4. Buffers and tables lie inside the class's SRAM, do not overlap and begin at multiples of 4.
            5. SRAM and code (instructions x `instruction_bytes`, unless a buffer holds the code) fit `sram_bytes`.
-data       6. Tensors that are named exist, with the type and shape of their use; tables are well formed.
+data       6. Tensors that are named exist, with the type and shape of their use; tables are well formed. What a symbol
+              says of features lies in its region.
 code       7. Names in code resolve; microthreads exist; offsets have at most two register terms.
            8. The body of a loop or while has an instruction that costs a slot.
 vectors    9. Vector operations have their number of sources; at most one source is a queue, and it is an input;
@@ -36,7 +37,7 @@ from tulle_ir.program import Program
 from tulle_ir.target import Target
 from tulle_ir.text.places import Places
 from tulle_ir.verify.code import check_code
-from tulle_ir.verify.data import check_data
+from tulle_ir.verify.data import check_data, check_symbol
 from tulle_ir.verify.fabric import check_fabric
 from tulle_ir.verify.findings import Finding, Findings, Severity, refuse_errors
 from tulle_ir.verify.grids import check_mesh, owners
@@ -53,6 +54,8 @@ def verify_program(program: Program, target: Target, places: Places | None = Non
     findings = Findings(program, places)
     check_program_names(program, findings)
     mesh_is_sound = check_mesh(program, target, findings)
+    for symbol in program.symbols:
+        check_symbol(symbol, program, findings)
     for of in program.classes:
         _check_class(scope_of(program, of), program, target, findings)
     if mesh_is_sound:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tulle_ir.program import Program, Symbol
 from tulle_ir.report import Attribution, PerChunk, Straggler
+from tulle_ir.symbols import block_of
 from tulle_runtime.result import PeCounts
 from tulle_runtime.upstream import Upstream
 
@@ -104,11 +105,9 @@ def attribution(kernel: KernelCounts) -> Attribution:
     )
 
 
-def straggler(kernel: KernelCounts, program: Program) -> Straggler:
-    """The kernel's straggler by name."""
+def straggler(kernel: KernelCounts, symbol: Symbol, program: Program) -> Straggler:
+    """The kernel's straggler by name, and what it holds."""
     at = kernel.straggler
-    return Straggler(
-        pe=(int(kernel.x[at]), int(kernel.y[at])),
-        code=program.classes[kernel.code[at]].name,
-        slots=int(kernel.slots[at]),
-    )
+    pe = (int(kernel.x[at]), int(kernel.y[at]))
+    block = block_of(symbol, *pe, program)
+    return Straggler(pe, program.classes[kernel.code[at]].name, int(kernel.slots[at]), *block)

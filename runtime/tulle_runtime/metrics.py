@@ -146,5 +146,5 @@ def _kernel(symbol: Symbol, run: Run, grids: Grids, facts: Facts) -> Kernel:
         own_cycles=counts.needs,
         per_chunk=per_chunk(counts, chunks, predicted) if chunks else None,
         attribution=attribution(counts),
-        straggler=straggler(counts, run.program),
+        straggler=straggler(counts, symbol, run.program),
     )

@@ -107,7 +107,7 @@ classes = st.builds(
     tuples(st.builds(p.Queue, names, flags, small, small, dtypes)),
     tuples(tasks, 2),
 )
-symbols = st.builds(p.Symbol, names, st.tuples(small, small, small, small), names)
+symbols = st.builds(p.Symbol, names, st.tuples(small, small, small, small), names, names, names)
 streams = st.builds(
     p.HostStream,
     names,

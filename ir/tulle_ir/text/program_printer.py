@@ -58,8 +58,9 @@ def _protocol(protocol: Protocol) -> str:
 
 
 def _symbol(symbol: Symbol) -> str:
-    origin = f" origin {string(symbol.origin)}" if symbol.origin else ""
-    return f"symbol {string(symbol.name)} at {list(symbol.region)}{origin}"
+    named = ("origin", "inputs", "outputs")
+    more = "".join(f" {part} {string(getattr(symbol, part))}" for part in named if getattr(symbol, part))
+    return f"symbol {string(symbol.name)} at {list(symbol.region)}{more}"
 
 
 def _tensor(tensor: str, array: np.ndarray) -> str:

@@ -50,8 +50,8 @@ class ProgramReader(ArrayReader):
     ) -> Protocol:
         return self.put(keyword, Protocol(chunk, context or 0, vocab or 0, last is not None))
 
-    def symbol(self, keyword: Token, name: Token, region: tuple[int, int, int, int], origin: Token | None) -> Symbol:
-        return self.put(keyword, Symbol(str(name), region, str(origin or "")))
+    def symbol(self, keyword: Token, name: Token, region: tuple[int, int, int, int], *named: Token | None) -> Symbol:
+        return self.put(keyword, Symbol(str(name), region, *(str(text or "") for text in named)))
 
     # ---- tensors ----
 

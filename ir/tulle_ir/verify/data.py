@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tulle_ir.program import Buffer, Program, Register, Table
+from tulle_ir.program import Buffer, Program, Register, Symbol, Table
 from tulle_ir.tensors import describe
 from tulle_ir.text.tensor_text import dtype_name, numpy_dtype
 from tulle_ir.verify.findings import Findings
@@ -27,6 +27,16 @@ def check_data(scope: Scope, program: Program, findings: Findings) -> None:
             _check_table_content(table, scope, program, findings)
 
 
+def check_symbol(symbol: Symbol, program: Program, findings: Findings) -> None:
+    """The features that a symbol's PEs hold lie within its region."""
+    for part in (symbol.inputs, symbol.outputs):
+        path = f"symbol '{symbol.name}'"
+        if part and check_tensor(part, "i32", (-1, 2), symbol, path, program, findings):
+            places = program.tensors[part]
+            if ((places < -1) | (places >= symbol.region[2:])).any():
+                findings.error(f"tensor '{part}' names a place outside the region", symbol, path)
+
+
 def _check_buffer(buffer: Buffer, scope: Scope, program: Program, findings: Findings) -> None:
     path = f"{scope.path}, buffer '{buffer.name}'"
     found = _described(buffer.data, buffer, path, program, findings)
@@ -43,7 +53,7 @@ def check_tensor(
     tensor: str,
     dtype: str,
     shape: Shape,
-    node: Buffer | Register | Table,
+    node: Buffer | Register | Table | Symbol,
     path: str,
     program: Program,
     findings: Findings,

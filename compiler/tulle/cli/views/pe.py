@@ -11,8 +11,9 @@ import numpy as np
 from tulle.cli.table import Table
 from tulle_ir.diagnostics import UsageError
 from tulle_ir.memory import table_entries
-from tulle_ir.program import Program, ProgramClass, Register, Task, Trigger
+from tulle_ir.program import Program, ProgramClass, Register, Symbol, Task, Trigger
 from tulle_ir.program import Table as AxpyTable
+from tulle_ir.symbols import block_of
 from tulle_ir.target import Target
 from tulle_ir.text.code_printer import block
 
@@ -60,6 +61,7 @@ def pe_json(pe: Pe, program: Program) -> dict[str, Any]:
         "pe": [pe.x, pe.y],
         "class": pe.of.name,
         "kernels": _kernels(pe, program),
+        "blocks": _blocks(pe, program),
         "queues": [vars_of(q) for q in pe.of.queues],
         "buffers": [vars_of(b) for b in pe.of.buffers],
         "registers": {r.name: _register_value(r, pe, program) for r in pe.of.registers},
@@ -77,17 +79,32 @@ def _head(pe: Pe, program: Program) -> str:
     grid = pe.of.grid
     kernels = ", ".join(_kernels(pe, program)) or "no kernel"
     place = f"class {pe.of.name} ({grid.width} x {grid.height} PEs, this is number {pe.index})"
-    return f"PE ({pe.x}, {pe.y}): {place}; {kernels}"
+    held = [f"  {part} {which}" for block in _blocks(pe, program).values() for part, which in block.items()]
+    return "\n".join([f"PE ({pe.x}, {pe.y}): {place}; {kernels}", *held])
 
 
 def _kernels(pe: Pe, program: Program) -> list[str]:
     """The symbols whose regions hold the PE, each with its origin."""
-    inside = [
+    return [f"{s.name} (from {s.origin})" if s.origin else s.name for s in _symbols(pe, program)]
+
+
+def _blocks(pe: Pe, program: Program) -> dict[str, dict[str, str]]:
+    """By kernel: the input and output features of its matrix that the PE holds, those there are."""
+    held = {s.name: block_of(s, pe.x, pe.y, program) for s in _symbols(pe, program)}
+    return {
+        name: {part: which for part, which in zip(("inputs", "outputs"), block, strict=True) if which}
+        for name, block in held.items()
+        if any(block)
+    }
+
+
+def _symbols(pe: Pe, program: Program) -> list[Symbol]:
+    """Those whose regions hold the PE."""
+    return [
         s
         for s in program.symbols
         if s.region[0] <= pe.x < s.region[0] + s.region[2] and s.region[1] <= pe.y < s.region[1] + s.region[3]
     ]
-    return [f"{s.name} (from {s.origin})" if s.origin else s.name for s in inside]
 
 
 def _queues(pe: Pe, target: Target) -> Table:

@@ -65,10 +65,9 @@ def _limit(report: Report) -> list[tuple[Cell, ...]]:
     limit = report.get("limit")
     if limit is None:
         return []
-    what = {"kernel": f"kernel {limit['name']}", "latency": "the first chunk's way through all kernels"}
-    cycles = f"{limit['cycles']:,} cycles by itself"
-    predicted = f", predicted {limit['predicted']:,}" if limit.get("predicted") else ""
-    return [("limited by", f"{what.get(limit['kind'], limit['kind'])}: {cycles}{predicted}")]
+    what = {"kernel": limit["name"], "latency": "latency of the first chunk"}.get(limit["kind"], limit["kind"])
+    predicted = f" (predicted {limit['predicted']:,})" if limit.get("predicted") else ""
+    return [("limited by", f"{what}: {limit['cycles']:,} cycles{predicted}")]
 
 
 def memory_table(report: Report) -> Table:
