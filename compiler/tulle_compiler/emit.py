@@ -118,12 +118,13 @@ class _Emitter:
         for index in host.nets:
             net, link = self.plan.nets[index], self.placed.links[index]
             assert link is not None
-            k = net.sink.kernel if host.is_input else net.source.kernel
+            end = net.sink if host.is_input else net.source
+            k = end.kernel
             features = ""
             if self.views[k].kernel.kind != "embed":
                 features = f"{host.name}.port{len(ports)}"
-                tensors[features] = port_features(self.views[k], len(ports))
-                width += len(tensors[features])
+                tensors[features] = port_features(self.views[k], end.terminal)
+                width = max(width, 1 + int(tensors[features].max(initial=0)))
                 dtype, form = net.dtype, StreamFormat.CHUNKS
             ports.append(_port(link, self.routed.nets[index].colors[0], features))
         return HostStream(host.name, host.is_input, form, dtype, width or 1, tuple(ports))

@@ -17,7 +17,7 @@ from tulle_compiler.emit import Emit
 from tulle_compiler.frontend import import_onnx
 from tulle_compiler.options import CompileOptions
 from tulle_compiler.place import Place
-from tulle_compiler.plan.planner import FILL, PlanModel
+from tulle_compiler.plan.planner import PlanModel, fills_of
 from tulle_compiler.prune import PruneReport, parse_prune, prune
 from tulle_compiler.reporting import compile_report, manifest
 from tulle_compiler.route import Route
@@ -37,7 +37,6 @@ from tulle_ir.verify_program import require_valid
 __all__ = ["CompileOptions", "Compiled", "compile_graph", "compile_model"]
 
 LEVELS = ("graph", "plan", "placed", "routed", "program")
-FILLS = (FILL, 0.4, 0.28, 0.18)  # shares of the mesh that regions may cover, tried in turn
 
 OnPass = Callable[[str, object, float], None]
 T = TypeVar("T")
@@ -97,7 +96,7 @@ def compile_graph(
 def _map(graph: Graph, options: CompileOptions, target: Target, watch: _Watch) -> dict[str, Any]:
     """Plan, place and route; on failure again with less of the mesh covered."""
     failure: DoesNotFit | None = None
-    for fill in FILLS:
+    for fill in fills_of(graph, options):
         try:
             plan: Plan = watch("plan", lambda fill=fill: PlanModel(options, target, fill)(graph))
             _verify(plan, target, watch)

@@ -2,7 +2,9 @@
 
 Scatter: each segment of the line is fed by one host link at its west end; a PE keeps its own lane's block and passes
 the rest on. Gather: each segment runs east to its host link; a PE sends its own block, then passes on what comes
-from the west, so the block nearest the link comes first.
+from the west, so the block nearest the link comes first. The last PE of a segment has nobody to hold up and stores
+nothing: the wavelets of its lane go straight through. A gather that gets partial sums turns them into elements of the
+stream first.
 """
 
 from __future__ import annotations
@@ -12,23 +14,28 @@ from itertools import pairwise
 
 import numpy as np
 
-from tulle_compiler.kernels.builder import ClassBuilder, launch, mem, send_header, take_header, wait
+from tulle_compiler.kernels.builder import ClassBuilder, launch, mem, send_header, take_header, vector, wait
 from tulle_compiler.kernels.chains import at, column_entries, runs
 from tulle_compiler.kernels.view import View, partition_tensors
 from tulle_compiler.options import Precision
 from tulle_compiler.partition import Partition
-from tulle_ir.code import Instruction, Mem, Reg
+from tulle_ir.code import Await, Fabric, Instruction, Loop, Mem, Reg
 from tulle_ir.plan import Entry, InternalRoute, Kernel, KernelCost, Terminal
 from tulle_ir.program import Bundle, Grid, Leg, Port, ProgramClass
 
 PASS_ON, RECEIVE, SEND = 0, 1, 2  # microthreads, most urgent first
 
 
-def segments(lanes: int, links: int) -> np.ndarray:
-    """Bounds of the segments of positions, one per link: [links + 1]. The longer ones come first, so that segments of
-    one length lie side by side and share their classes."""
-    shortest, longer = divmod(lanes, links)
+def segments(lanes: int, links: int, even: bool) -> np.ndarray:
+    """Bounds of the segments of positions, one per link: [links + 1].
+
+    Evenly spread like the links along an edge, so that a line there leads straight to them; or the longer ones first,
+    so that segments of one length lie side by side and share their classes.
+    """
     link = np.arange(links + 1)
+    if even:
+        return link * lanes // links
+    shortest, longer = divmod(lanes, links)
     return link * shortest + np.minimum(link, longer)
 
 
@@ -39,14 +46,18 @@ def plan_host_lanes(
     links: int,
     precision: Precision,
     chunk: int,
+    features: np.ndarray | None = None,
+    even: bool = False,
 ) -> Kernel:
-    """The kernel of a scatter ("in0".. to "y") or a gather ("x" to "out0"..) of `links` segments."""
-    length, bounds = lanes.lanes, segments(lanes.lanes, links)
+    """The kernel of a scatter ("in0".. to "y") or a gather ("x" to "out0"..) of `links` segments.
+
+    `features`: what the features of `lanes` are called by the host, if it is not 0, 1, ...; `even`: see `segments`.
+    """
+    length, bounds = lanes.lanes, segments(lanes.lanes, links, even)
     side: list[Terminal] = []
     for s in range(links):
         if scatter:
-            entry = Entry(Port.EAST, at(int(bounds[s])), at(0), Leg(Port.EAST, at(int(bounds[s])), ramp=True))
-            side.append(Terminal(f"in{s}", 1, False, entries=(entry,), order_group=1 + s))
+            side.append(Terminal(f"in{s}", 1, False, entries=_ways_in(int(bounds[s])), order_group=1 + s))
         else:
             side.append(Terminal(f"out{s}", 1, True, at(int(bounds[s + 1]) - 1), at(0), order_group=1 + s))
     stream = (
@@ -76,8 +87,16 @@ def plan_host_lanes(
         terminals=(*side, stream),
         internal=tuple(internal),
         cost=KernelCost(longest, longest, len(lanes.order) * wavelets / links, size, 0, length),
-        params={"links": links},
-        tensors=dict(partition_tensors("lanes", lanes)),
+        params={"links": links, "even": int(even)},
+        tensors=partition_tensors("lanes", lanes) | ({} if features is None else {"features": features}),
+    )
+
+
+def _ways_in(position: int) -> tuple[Entry, ...]:
+    """A host link leads to a PE of a scatter along the line or across it."""
+    return (
+        Entry(Port.EAST, at(position), at(0), Leg(Port.EAST, at(position), ramp=True)),
+        *(Entry(heading, at(position), at(0), Leg(heading, at(0), ramp=True)) for heading in (Port.SOUTH, Port.NORTH)),
     )
 
 
@@ -89,11 +108,12 @@ def position_lanes(view: View) -> np.ndarray:
 def port_features(view: View, segment: int) -> np.ndarray:
     """The features that travel over a segment's host link, in order (i32)."""
     partition, lanes = view.partition("lanes"), position_lanes(view)
-    bounds = segments(len(lanes), view.number("links"))
+    bounds = segments(len(lanes), view.number("links"), bool(view.number("even")))
     mine = lanes[bounds[segment] : bounds[segment + 1]]
     if view.kernel.kind == "gather":
         mine = mine[::-1]
-    return np.concatenate([partition.features(int(lane)) for lane in mine]).astype(np.int32)
+    here = np.concatenate([partition.features(int(lane)) for lane in mine])
+    return view.kernel.tensors.get("features", np.arange(len(partition.order)))[here].astype(np.int32)
 
 
 def emit_host_lanes(view: View, tensors: dict[str, np.ndarray]) -> list[ProgramClass]:
@@ -121,7 +141,7 @@ class _Line:
         self.view = view
         self.dtype = view.precision.stream
         self.lanes = position_lanes(view)
-        self.bounds = segments(len(self.lanes), view.number("links"))
+        self.bounds = segments(len(self.lanes), view.number("links"), bool(view.number("even")))
         self.segment = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
         self.partition = view.partition("lanes")
         self.sizes = self.partition.sizes[self.lanes].astype(np.int64)
@@ -146,12 +166,24 @@ class _Line:
         out = view.ports[f"out{s}"].colors[0] if is_last else view.colors[(p - a) % 2]
         return _Look(view.ports["x"].colors[p], out, -1 if p == a else view.colors[(p - 1 - a) % 2], is_last)
 
-    def builder(self, grid: Grid) -> tuple[ClassBuilder, Mem, Reg, Reg, Reg]:
-        """A class at these positions with its block of a chunk and the registers that both kinds have."""
+    def builder(self, grid: Grid) -> tuple[ClassBuilder, Reg, Reg, Reg]:
+        """A class at these positions with the registers that both kinds have."""
         b = ClassBuilder(f"p{grid.x}", grid, self.view.target)
+        return b, b.register("header"), b.register("n"), b.register("own", self._of(grid, self.sizes))
+
+    def block(self, b: ClassBuilder) -> Mem:
+        """Room for the PE's lane of a chunk."""
         b.buffer("X", self.dtype, self.partition.largest * self.view.chunk)
-        own = b.register("own", self._of(grid, self.sizes))
-        return b, mem("X", (self.view.chunk, 1)), b.register("header"), b.register("n"), own
+        return mem("X", (self.view.chunk, 1))
+
+    def converted(self, b: ClassBuilder, source: Fabric, block: Mem, own: Reg, n: Reg) -> list[Instruction]:
+        """Receive partial sums and round each row to the stream's type when it is there."""
+        chunk, dtype = self.view.chunk, self.view.ports["x"].dtype
+        b.buffer("Z", dtype, self.partition.largest * chunk)
+        k = b.register("k")
+        row = vector("mov", mem(block.buffer, (0, 1), 0, (k, chunk)), mem("Z", (0, 1), 0, (k, chunk)), None, 1, n)
+        receive = launch(RECEIVE, "mov", mem("Z", (chunk, 1)), source, None, own, n)
+        return [receive, Loop(k, own, (Await(RECEIVE, k), row))]
 
     def rest(self, grid: Grid) -> np.ndarray:
         """Features of the lanes behind each PE in its segment."""
@@ -167,39 +199,41 @@ class _Line:
 
 def _scatter(line: _Line, look: _Look, grid: Grid, tensors: dict[str, np.ndarray]) -> ProgramClass:
     """The PEs of a scatter at these positions."""
-    b, block, header, n, own = line.builder(grid)
+    b, header, n, own = line.builder(grid)
     source = b.input("in", look.source, line.dtype)
     out = b.output("y", look.out, line.dtype)
-    code: list[Instruction] = [
-        *take_header(source, header, n),
-        wait(SEND),
-        launch(RECEIVE, "mov", block, source, None, own, n),
-        wait(RECEIVE),
-    ]
-    if not look.is_last:
+    code: list[Instruction] = [*take_header(source, header, n), wait(SEND)]
+    if look.is_last:
+        code += [send_header(out, header), launch(SEND, "mov", out, source, None, own, n)]
+    else:
+        block = line.block(b)
         onward = b.output("onward", look.neighbour, line.dtype)
         rest = b.register("rest", line.rest(grid))
+        code += [launch(RECEIVE, "mov", block, source, None, own, n), wait(RECEIVE)]
         code += [wait(PASS_ON), send_header(onward, header), launch(PASS_ON, "mov", onward, source, None, rest, n)]
-    code += [send_header(out, header), launch(SEND, "mov", out, block, None, own, n)]
+        code += [send_header(out, header), launch(SEND, "mov", out, block, None, own, n)]
     b.task("chunk", code, on=source)
     return b.finish(line.view.kernel.name, line.view.frame, tensors)
 
 
 def _gather(line: _Line, look: _Look, grid: Grid, tensors: dict[str, np.ndarray]) -> ProgramClass:
     """The PEs of a gather at these positions."""
-    b, block, header, n, own = line.builder(grid)
-    source = b.input("x", look.source, line.dtype)
+    b, header, n, own = line.builder(grid)
+    arriving = line.view.ports["x"].dtype
+    source = b.input("x", look.source, arriving)
     out = b.output("out", look.out, line.dtype)
-    code: list[Instruction] = [
-        *take_header(source, header, n),
-        wait(SEND),
-        launch(RECEIVE, "mov", block, source, None, own, n),
-        wait(RECEIVE),
-        wait(PASS_ON),
-    ]
-    if look.is_last:
-        code.append(send_header(out, header))
-    code.append(launch(SEND, "mov", out, block, None, own, n))
+    code: list[Instruction] = [*take_header(source, header, n), wait(SEND)]
+    if look.is_last and arriving is line.dtype:
+        code += [wait(PASS_ON), send_header(out, header), launch(SEND, "mov", out, source, None, own, n)]
+    else:
+        block = line.block(b)
+        code += (
+            line.converted(b, source, block, own, n)
+            if arriving is not line.dtype
+            else [launch(RECEIVE, "mov", block, source, None, own, n), wait(RECEIVE)]
+        )
+        code += [wait(PASS_ON), *([send_header(out, header)] if look.is_last else [])]
+        code.append(launch(SEND, "mov", out, block, None, own, n))
     if look.neighbour >= 0:
         west = b.input("west", look.neighbour, line.dtype)
         before = b.register("before", line.earlier(grid))

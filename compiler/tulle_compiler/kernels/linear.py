@@ -50,6 +50,8 @@ class Linear:
     @property
     def outputs(self) -> Partition:
         """The output in the order of the partial sums: the last finisher's share comes first out of the kernel."""
+        if self.finishers <= 1:
+            return self.stream
         return from_lists([self._sums(self.stream.features(lane)) for lane in range(self.stream.lanes)])
 
     def _sums(self, stream: np.ndarray) -> np.ndarray:
@@ -102,8 +104,11 @@ def linear_cost(op: Linear, precision: Precision, target: Target, chunk: int) ->
     slots = tile_slots(tiles, *sizes, op.dense, precision, target, chunk, share)
     bound = tile_slots(tiles, *sizes, op.dense, precision, target, chunk, least)
     finish = max(
-        finish_slots(int(op.outputs.largest), op.finishers, s, op.activation, precision, target, chunk)
-        for s in range(op.finishers)
+        (
+            finish_slots(int(op.outputs.largest), op.finishers, s, op.activation, precision, target, chunk)
+            for s in range(op.finishers)
+        ),
+        default=0.0,
     )
     busiest = max(float(slots.max()), finish)
     pes = tiles.size + op.finishers * op.outputs.lanes
@@ -139,8 +144,9 @@ def tile_slots(
     Arguments broadcast: non-zeros, input features K and output features R of the tile. `share`: of the columns that
     arrive if zeros are filtered.
     """
-    width = axpy_width(precision, target)
-    steps = -(-chunk // width)
+    x_bytes = int(np.max(inputs)) * chunk * precision.stream.size
+    y_bytes = int(np.max(outputs)) * chunk * precision.accumulate.size
+    steps = -(-chunk // axpy_width(precision, target)) * (1 + conflicting(x_bytes, y_bytes, target))
     receive = inputs * -(-chunk // precision.per_wavelet)
     if is_dense:
         axpys = inputs * (target.vector_issue + outputs * steps + (outputs - 1) * target.row_overhead)
@@ -151,6 +157,15 @@ def tile_slots(
     if share is not None:
         receive, axpys = 0, arrival_slots(nonzeros, inputs, outputs, precision, target, share)
     return receive + axpys + sums + convert + target.dispatch_cycles + 5
+
+
+def conflicting(x_bytes: int, y_bytes: int, target: Target) -> float:
+    """Share of the AXPYs whose input and sum lie in conflicting banks, when the sums begin in the bank behind the
+    inputs' last one."""
+    bank = target.sram_bytes // target.banks
+    x_banks, y_banks = max(1, -(-x_bytes // bank)), max(1, -(-y_bytes // bank))
+    apart = x_banks + np.arange(y_banks)[:, None] - np.arange(x_banks)[None, :]
+    return float(np.mean(apart % target.bank_groups == 0))
 
 
 def axpy_width(precision: Precision, target: Target) -> int:
@@ -200,7 +215,7 @@ class _Tiles:
         r_size = b.register("R", np.broadcast_to(self.outputs.sizes[lanes_out][:, None], (len(lanes_out), count)))
         header, n = b.register("header"), b.register("n")
         x_in = b.input("x", view.ports["x"].colors[first], precision.stream)
-        down = b.output("sum_out", view.colors[first % 2], precision.reduce)
+        down = b.output("sum_out", self._below(first), precision.reduce)
         b.buffer("Y", precision.accumulate, self.outputs.largest * chunk, side=1)
         pe = (lanes_out[:, None] * self.inputs.lanes + lanes_in[None, :]).reshape(-1)
         code = take_header(x_in, header, n)
@@ -242,6 +257,13 @@ class _Tiles:
             wait(REDUCE),
             Loop(k, k_size, (Await(RECEIVE, k), *self._column(b, k, n, r_size, pe))),
         ]
+
+    def _below(self, column: int) -> int:
+        """The color on which the tiles of a column send: to the next one, to the finishers or, without any, out."""
+        if column < self.inputs.lanes - 1 or self.view.number("finishers"):
+            return self.view.colors[column % 2]
+        (color,) = set(self.view.ports["y"].colors)
+        return color
 
     def _column(self, b: ClassBuilder, k: Reg, n: Reg, r_size: Reg, pe: np.ndarray) -> tuple[Instruction, ...]:
         """The AXPYs of column k."""

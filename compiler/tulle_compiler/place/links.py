@@ -15,6 +15,7 @@ from tulle_ir.plan import Plan
 from tulle_ir.program import Port
 from tulle_ir.target import Target
 
+NESTING = 1e-7  # hops that a square of the difference of a net's two distances is worth: a tie-break
 SIDES = (Port.SOUTH, Port.WEST, Port.NORTH, Port.EAST)  # by heading, the side that the wavelets come from
 
 
@@ -55,15 +56,16 @@ class HostEnds:
         return approaches_of(frame_of(self.plan.kernels[k], place), terminal(self.plan, k, net.sink.terminal))
 
     def costs(self, n: int, place: Place3) -> np.ndarray:
-        """[links] wavelet-hops of a net by each link; a hundred meshes more if it does not lead to the entry."""
-        point = np.array(self.point(n, place))
-        hops = np.abs(self.at - point).sum(axis=1)
+        """[links] wavelet-hops of a net by each link; a hundred meshes more if it does not lead to the entry. Of
+        equally near links, nets with corners take those that nest them: so they do not cross and can share a color."""
+        across, along = np.abs(self.at - np.array(self.point(n, place))).T
+        hops = across + along + NESTING * (across - along) ** 2
         approaches = self.approaches(n, place)
         if approaches:
             width, height = self.plan.mesh
             open_ = any(0 <= a.at[0][0] < width and 0 <= a.at[1][0] < height for a in approaches)
             sides = {SIDES[a.heading] for a in approaches}
-            here = hops == 0
+            here = (across == 0) & (along == 0)
             fits = np.array([link.side in sides for link in self.links])
             reachable = here & fits | ~here & open_ & ~self._inside(n, place)
             hops = hops + np.where(reachable, 0, 100 * (width + height))

@@ -14,6 +14,7 @@ from tulle_compiler.place.links import HostEnds
 from tulle_compiler.place.misfit import check_sizes, no_room
 from tulle_compiler.place.search import Beam, Partial, build
 from tulle_compiler.place.shelf import shelf
+from tulle_compiler.place.side_by_side import side_by_side
 from tulle_compiler.place.space import Space
 from tulle_compiler.place.spots import Pull, Spots
 from tulle_compiler.place.tiling import tilings
@@ -46,8 +47,12 @@ class Place:
         host = HostEnds(wires, self.target or load_target(plan.target))
         order = topological_order(plan)
         spots, cost = Spots(wires, host), CostModel(wires, host, order)
-        found = self._construct(plan, spots, cost, order, rng)
-        found, total = improve(spots, cost, order, found, self.effort, rng)
+        known = side_by_side(plan)
+        if known is not None:
+            found, total = known, cost(known)
+        else:
+            found = self._construct(plan, spots, cost, order, rng)
+            found, total = improve(spots, cost, order, found, self.effort, rng)
         assert not overlaps(plan, found)
         return Placed(
             plan,

@@ -14,6 +14,7 @@ from tulle_compiler.kernels.linear import Linear, filtering_pays, plan_linear
 from tulle_compiler.kernels.strip import Strip, plan_strip
 from tulle_compiler.options import CompileOptions, Precision
 from tulle_compiler.partition import Partition
+from tulle_compiler.plan.alone import Alone, best_layout, is_alone, plan_alone
 from tulle_compiler.plan.cuts import cut_classes
 from tulle_compiler.plan.lanes import lane_classes
 from tulle_compiler.plan.lower import Stage, Wire, lower
@@ -28,21 +29,70 @@ from tulle_ir.target import Target
 CHUNKS = {"throughput": (4, 8, 16, 32), "latency": (1, 2, 4)}  # tokens per chunk that are tried
 TOKENS = 512  # length of the sequence that is optimised for when the model sets no context
 DENSE_ABOVE = 0.9  # density from which a matrix is stored without indices
-FILL = 0.55  # share of a given mesh that regions may cover at first
+FILLS = (0.55, 0.4, 0.28, 0.18)  # shares of a given mesh that regions may cover, tried in turn
+FILL = FILLS[0]
+LONGEST_CHUNK = 255  # tokens
 HOST_PORTS = ("ids", "in", "out")  # how the names of terminals towards the host begin
 RING_BYTES = 8192  # SRAM of a strip for waiting residual chunks
 
 
 @dataclass(frozen=True)
 class PlanModel:
-    """Plan a Graph for a target. `fill`: share of the mesh that regions may cover."""
+    """Plan a Graph for a target. `fill`: share of the mesh that regions may cover; None gives a linear by itself all of
+    it (see `fills_of`)."""
 
     options: CompileOptions
     target: Target
-    fill: float = FILL
+    fill: float | None = FILL
 
     def __call__(self, graph: ops.Graph) -> Plan:
+        if self.fill is None:
+            return _alone(graph, self.options, self.target)
         return _Planner(graph, self.options, self.target, self.fill).plan()
+
+
+def fills_of(graph: ops.Graph, options: CompileOptions) -> tuple[float | None, ...]:
+    """Shares of the mesh that regions may cover, in the order to try them."""
+    return (None, *FILLS) if options.mesh is not None and is_alone(lower(graph)) else FILLS
+
+
+def _alone(graph: ops.Graph, options: CompileOptions, target: Target) -> Plan:
+    """The plan of a linear by itself on the mesh asked for."""
+    stages, precision = lower(graph), Precision.of(options)
+    op, mesh = stages[1].op, options.mesh
+    assert isinstance(op, ops.Linear) and mesh is not None
+    context_of(graph, options)
+    dense = options.ignore_sparsity or bool(np.count_nonzero(op.weight) >= DENSE_ABOVE * op.weight.size)
+    longest = max(CHUNKS["latency"]) if options.objective == "latency" else LONGEST_CHUNK
+    tokens = longest if options.objective == "latency" else options.context or TOKENS
+    alone = Alone(op, stages[1].activation, dense, precision, target, mesh, tokens)
+    layout = best_layout(alone, options.chunk, longest)
+    if layout is None:
+        raise DoesNotFit(
+            f"no tiles of {op.weight.shape[0]} x {op.weight.shape[1]} weights keep every PE within "
+            f"{target.sram_bytes} bytes on a mesh of {mesh[0]} x {mesh[1]} PEs",
+            where=stages[1].origin,
+            remedy="a larger --mesh, a smaller --chunk, more pruning",
+        )
+    kernels, nets, host = plan_alone(alone, stages, layout, graph.input.name, graph.output.name)
+    facts = plan_facts(graph, options, layout.chunk, 0)
+    return Plan("model", mesh, target.name, kernels, nets, host, facts)
+
+
+def plan_facts(graph: ops.Graph, options: CompileOptions, chunk: int, context: int) -> dict[str, int | float | str]:
+    """What later passes need to know of the options."""
+    precision = Precision.of(options)
+    return {
+        "chunk": chunk,
+        "context": context,
+        "dtype": options.dtype,
+        "accumulate": precision.accumulate.value,
+        "reduce": precision.reduce.value,
+        "seed": options.seed,
+        "objective": options.objective,
+        "last_only": int(options.logits == "last" or graph.output.rows == "last"),
+        "vocab": graph.input.width if graph.input.kind == "ids" else 0,
+    }
 
 
 class _Planner:
@@ -122,18 +172,15 @@ class _Planner:
         """All kernels and nets."""
         kernels = tuple(self._kernel(i, stage) for i, stage in enumerate(self.stages))
         nets, host = self._nets(kernels)
-        result = {
-            "chunk": self.chunk,
-            "context": self.context,
-            "dtype": self.options.dtype,
-            "accumulate": self.precision.accumulate.value,
-            "reduce": self.precision.reduce.value,
-            "seed": self.options.seed,
-            "objective": self.options.objective,
-            "last_only": int(self.last_only),
-            "vocab": self.graph.input.width if self.graph.input.kind == "ids" else 0,
-        }
-        return Plan("model", self.mesh, self.target.name, kernels, nets, host, result)
+        return Plan(
+            "model",
+            self.mesh,
+            self.target.name,
+            kernels,
+            nets,
+            host,
+            plan_facts(self.graph, self.options, self.chunk, self.context),
+        )
 
     def _kernel(self, i: int, stage: Stage) -> Kernel:
         """The kernel of stage i."""
