@@ -79,7 +79,8 @@ class Archive:
             with zipfile.ZipFile(path) as file:
                 self._infos = {info.filename: info for info in file.infolist()}
         except _BROKEN as error:
-            raise BadInput(f"the file is not an artifact, or is cut off: {error}", where=str(path)) from None
+            what = f"the file is not an artifact, or is cut off: {error}"
+            raise BadInput(what, where=str(path), remedy="give what `tulle compile` wrote, or a text *.tlir") from None
 
     def view(self, name: str) -> memoryview:
         """The bytes of a member, as they lie in the file, unchecked."""

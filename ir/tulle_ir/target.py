@@ -116,7 +116,9 @@ def load_target(name: str) -> Target:
         raise BadInput(f"there is no target '{name}'", remedy=f"one of {', '.join(SHIPPED)}, or a .toml file")
     try:
         return parse_target(text)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise BadInput(f"the target is malformed: it lacks {error}", where=name) from error
+    except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
         raise BadInput(f"the target is malformed: {error}", where=name) from error
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tulle
@@ -67,3 +69,32 @@ def test_pruning_that_makes_no_sense(text: str) -> None:
 @pytest.mark.parametrize("text", ["magnitude:0.75", "random:0", "mask:m.npz"])
 def test_pruning(text: str) -> None:
     assert values.pruning(text) == text
+
+
+def test_places_to_write_to_are_looked_at_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The model is empty: what cannot be written is found first where both are wrong."""
+    model = tmp_path / "m.onnx"
+    model.touch()
+    assert main(["compile", str(model), "-o", str(tmp_path / "none" / "m.tulle")]) == 3
+    assert f"there is no folder '{tmp_path / 'none'}'" in capsys.readouterr().err
+    assert main(["run", str(model), "--tokens", "1", "--outputs", str(tmp_path)]) == 3
+    assert "this is a folder" in capsys.readouterr().err
+
+
+def test_a_folder_is_not_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in (["compile"], ["run", "--tokens", "1"], ["inspect"]):
+        assert main([verb[0], str(tmp_path), *verb[1:]]) == 3
+        assert "this is a folder, not a file" in capsys.readouterr().err
+
+
+def test_an_array_without_a_name_is_no_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(4, np.float32))
+    program = Path(__file__).parents[1] / "programs" / "double.tlir"
+    assert main(["run", str(program), "--inputs", str(tmp_path / "x.npy")]) == 3
+    assert "a single array without a name" in capsys.readouterr().err
+
+
+def test_the_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "130 interrupted" in capsys.readouterr().out

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any, cast
 
 from tulle.cli.output import json_text, log, show, show_json, write_text
+from tulle.cli.paths import require_file, require_place
 from tulle.cli.table import Table, plain
 from tulle.cli.views.report import report_parts
 from tulle_compiler.pipeline import Compiled, CompileOptions, compile_model
 from tulle_ir.artifact import write_artifact, write_stage_text
-from tulle_ir.diagnostics import BadInput
 from tulle_ir.text import print_stage
 
 
 def run(arguments: Namespace) -> None:
     """Compile, write what was asked for, print the report. Raises TulleError."""
-    if not arguments.model.is_file():
-        raise BadInput("there is no such file", where=str(arguments.model))
+    require_file(arguments.model)
+    require_place(arguments.output, arguments.report)
     watch = _Watch(arguments.print_ir_after, log if arguments.json else show)
     compiled = compile_model(arguments.model, _options(arguments), on_pass=watch)
     for note in compiled.stages["graph"].notes:

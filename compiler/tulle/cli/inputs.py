@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tulle.cli.paths import require_file
 from tulle_ir.diagnostics import BadInput, UsageError
 from tulle_ir.program import Protocol
 from tulle_runtime.session import Session
@@ -19,15 +20,16 @@ Feeds = dict[str, np.ndarray]
 
 def read_npz(path: Path) -> Feeds:
     """The arrays of an .npz by name. Raises BadInput."""
+    require_file(path)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise ValueError("it holds a single array without a name")
+        with loaded as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except FileNotFoundError:
-        raise BadInput("there is no such file", where=str(path)) from None
-    except (ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise BadInput(
-            f"not an .npz of plain arrays: {error}", where=str(path), remedy="make it by np.savez"
-        ) from error
+    except (ValueError, AttributeError, EOFError, OSError, zipfile.BadZipFile) as error:
+        remedy = "make it by np.savez, each array by the name of its input"
+        raise BadInput(f"not an .npz of plain arrays: {error}", where=str(path), remedy=remedy) from error
 
 
 def token_feeds(ids: list[int], session: Session) -> Feeds:

@@ -85,6 +85,7 @@ def _show_rich(table: Table) -> None:
         title_style="bold",
         show_header=table.has_header,
         box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),  # as wide as the plain text
     )
     for name, numeric in zip(table.columns, table.numeric(), strict=True):
         drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")

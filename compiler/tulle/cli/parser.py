@@ -14,6 +14,15 @@ from tulle_ir.diagnostics import UsageError
 PASSES = ("import", "prune", "plan", "place", "route", "emit")
 LEVELS = ("graph", "plan", "placed", "routed", "program")
 
+EXAMPLES = """\
+examples:
+  tulle compile model.onnx -o model.tulle --mesh 64x64
+  tulle inspect model.tulle
+  tulle run model.tulle --tokens 1,2,3 --verify model.onnx
+
+`tulle VERB --help` tells more. Exit codes: 0 ok, 1 internal error, 2 usage, 3 unsupported or bad input, 4 does not fit,
+5 verification mismatch, 6 deadlock or machine fault, 7 limit reached, 130 interrupted.
+"""
 COMPILE_EXAMPLES = """\
 examples:
   tulle compile model.onnx                                    to model.tulle, as many PEs of wse2 as are of use
@@ -64,7 +73,12 @@ def _attach_negative_ids(argv: Sequence[str]) -> list[str]:
 
 def build_parser() -> Parser:
     """The parser of the whole command; the chosen verb is in `verb`."""
-    parser = Parser(prog="tulle", description="Compile sparse GPTs to a wafer-scale mesh and run them cycle by cycle.")
+    parser = Parser(
+        prog="tulle",
+        description="Compile sparse GPTs to a wafer-scale mesh and run them cycle by cycle.",
+        epilog=EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"tulle {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="compile | inspect | run")
     _compile(_verb(verbs, "compile", "compile an ONNX model to per-PE programs", COMPILE_EXAMPLES))

@@ -8,6 +8,7 @@ from typing import Any
 
 from tulle.cli.inputs import Feeds, decode_tokens, encode_prompt, read_npz, seeded_feeds, token_feeds
 from tulle.cli.output import json_text, log, progress, show, show_json, write_npz, write_text
+from tulle.cli.paths import require_place
 from tulle.cli.sources import open_source
 from tulle.cli.table import Table
 from tulle.cli.verify import Comparison, oracle_for, verify
@@ -18,6 +19,7 @@ from tulle_runtime.session import Session
 
 def run(arguments: Namespace) -> None:
     """Run, write what was asked for, print the report. Raises TulleError."""
+    require_place(arguments.outputs, arguments.report)
     source = open_source(arguments.source)
     oracle = oracle_for(arguments.verify, source.manifest) if arguments.verify else None
     session = Session(

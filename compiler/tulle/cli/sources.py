@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tulle.cli.output import log
+from tulle.cli.paths import require_file
 from tulle_ir.artifact import Artifact, read_artifact, read_stage_with_places
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.program import Program
@@ -38,8 +39,7 @@ class Source:
 
 def open_source(path: Path) -> Source:
     """The artifact or text in a file, by the suffix `.tlir`. Texts are verified. Raises BadInput."""
-    if not path.is_file():
-        raise BadInput("there is no such file", where=str(path))
+    require_file(path)
     if path.suffix == ".tlir":
         return _open_text(path)
     if path.suffix == ".onnx":

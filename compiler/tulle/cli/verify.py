@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tulle_ir.diagnostics import BadInput, Mismatch, UsageError
+from tulle.cli.paths import require_file
+from tulle_ir.diagnostics import Mismatch, UsageError
 
 if TYPE_CHECKING:
     from tulle.cli.oracle import Oracle
@@ -48,8 +49,7 @@ def oracle_for(model: Path, manifest: Mapping[str, Any]) -> Oracle:
     """Opens the model to compare with. Raises UsageError or BadInput unless it is the one that was compiled."""
     if not manifest:
         raise UsageError("a program text has no model to be compared with", remedy="give an OUT.tulle")
-    if not model.is_file():
-        raise BadInput("there is no such file", where=str(model))
+    require_file(model)
     from tulle.cli.oracle import open_oracle  # noqa: PLC0415  brings onnx, for this flag only
 
     return open_oracle(model, manifest)
