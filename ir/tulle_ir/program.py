@@ -189,8 +189,8 @@ class ProgramClass:
 class Symbol:
     """A region's kernel name and ONNX origin, for reports and faults only.
 
-    `inputs` and `outputs` name i32 tensors [features, 2]: at which column and row of the region each input (output)
-    feature of the origin's matrix is held, -1 for all of them.
+    `inputs` and `outputs` name i32 tensors [features, 3]: an input (output) feature of the origin's matrix, and the
+    column and row of the region where it is held, -1 for all of them.
     """
 
     name: str

@@ -19,8 +19,9 @@ def block_of(symbol: Symbol, x: int, y: int, program: Program) -> tuple[str, str
 
 
 def features_at(places: np.ndarray, column: int, row: int) -> np.ndarray:
-    """The features held at a column and row of a region; `places`: i32 [features, 2], -1 for all."""
-    return np.flatnonzero(((places == -1) | (places == (column, row))).all(axis=1))
+    """The features held at a column and row of a region, ascending; `places`: i32 [features, 3], see `Symbol`."""
+    here = ((places[:, 1:] == -1) | (places[:, 1:] == (column, row))).all(axis=1)
+    return np.sort(places[here, 0])
 
 
 def ranges(numbers: np.ndarray) -> str:

@@ -8,12 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tulle_compiler.frontend import import_onnx
 from tulle_compiler.options import CompileOptions
 from tulle_compiler.pipeline import compile_model
-from tulle_ir.graph import Linear
 from tulle_ir.report import Attribution, Kernel, Report
-from tulle_ir.symbols import features_at, ranges
 from tulle_ir.text import parse_program
 from tulle_runtime.session import Session
 
@@ -186,32 +183,3 @@ def test_the_limit_is_what_takes_most_by_itself(report: Report) -> None:
     assert report.limit.cycles >= max(kernel.own_cycles or 0 for kernel in report.kernels)
     assert report.limit.cycles <= (report.cycles or 0)
     assert report.prediction_error == pytest.approx((report.predicted_cycles or 0) / (report.cycles or 1) - 1, abs=1e-3)
-
-
-def test_the_axpys_of_every_tile_are_those_of_its_block_of_the_matrix(session: Session) -> None:
-    """The features that a symbol names, looked up in the weights of the ONNX file (the dense head has no AXPYs)."""
-    assert session.result is not None
-    assert session.report is not None
-    chunks = session.report.tokens // session.report.chunk
-    weights = {op.name: op.weight for op in import_onnx(MODEL).ops if isinstance(op, Linear) and op.name != "head"}
-    symbols = [symbol for symbol in session.program.symbols if symbol.name in weights]
-    assert len(symbols) == 16
-    for symbol in symbols:
-        x, y, width, height = symbol.region
-        weight = weights[symbol.name]
-        inputs, outputs = (session.program.tensors[name] for name in (symbol.inputs, symbol.outputs))
-        for j, i in np.ndindex(height, width):
-            block = weight[np.ix_(features_at(inputs, i, j), features_at(outputs, i, j))]
-            assert session.result.counts.axpys[y + j, x + i] == chunks * np.count_nonzero(block), (symbol.name, i, j)
-
-
-def test_the_straggler_of_a_linear_kernel_names_its_block(session: Session) -> None:
-    assert session.report is not None
-    kernel = next(kernel for kernel in session.report.kernels if kernel.name == "blocks.1.contract")
-    assert kernel.straggler is not None
-    assert (kernel.straggler.inputs, kernel.straggler.outputs) != ("", "")
-
-
-def test_ranges_of_features() -> None:
-    assert ranges(np.array([0, 1, 2, 5, 7, 8])) == "0-2, 5, 7-8"
-    assert ranges(np.array([], np.int64)) == ""

@@ -32,7 +32,8 @@ REDUCE, RECEIVE = 0, 1  # microthreads, most urgent first
 class Linear:
     """A linear operator ready to become a kernel. weight: [in, out]; `finishers`: m.
 
-    `stream` is the output as its lanes carry it. `filtered`: no zeros come in (filtered.py); `filters`: none go out.
+    `stream` is the output as its lanes carry it. `filtered`: no zeros come in (filtered.py); `filters`: none go out;
+    `columns`: which output features of the matrix these are, if not all.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Linear:
     dense: bool
     filtered: bool = False
     filters: bool = False
+    columns: np.ndarray | None = None
 
     @property
     def outputs(self) -> Partition:
@@ -76,6 +78,8 @@ def plan_linear(op: Linear, precision: Precision, target: Target, chunk: int) ->
     }
     if op.bias is not None:
         tensors["bias"] = op.bias
+    if op.columns is not None:
+        tensors["features"] = op.columns
     return Kernel(
         name=op.name,
         kind="linear",

@@ -186,6 +186,7 @@ class _Builder:
             outputs,
             layout.finishers,
             alone.dense,
+            columns=columns if layout.parts > 1 else None,
         )
         first = len(self.kernels)
         into, out = min(self.links, inputs.lanes), min(self.links, outputs.lanes)

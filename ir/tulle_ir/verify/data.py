@@ -31,8 +31,8 @@ def check_symbol(symbol: Symbol, program: Program, findings: Findings) -> None:
     """The features that a symbol's PEs hold lie within its region."""
     for part in (symbol.inputs, symbol.outputs):
         path = f"symbol '{symbol.name}'"
-        if part and check_tensor(part, "i32", (-1, 2), symbol, path, program, findings):
-            places = program.tensors[part]
+        if part and check_tensor(part, "i32", (-1, 3), symbol, path, program, findings):
+            places = program.tensors[part][:, 1:]
             if ((places < -1) | (places >= symbol.region[2:])).any():
                 findings.error(f"tensor '{part}' names a place outside the region", symbol, path)
 
