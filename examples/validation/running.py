@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 import numpy as np
@@ -26,9 +27,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deliver", action="store_true", help="send the result to the host and check it")
 
 
-def run(program: Program, engine: str) -> RunResult:
-    """Run a program without inputs; anything but a good end is an error."""
-    result = load_engine(engine)(program, load_target(TARGET), [], None)
+def run(program: Program, engine: str, inputs: Sequence[Sequence[np.ndarray]] = ()) -> RunResult:
+    """Run a program on the wavelets of each port of its input streams; anything but a good end is an error."""
+    result = load_engine(engine)(program, load_target(TARGET), [list(stream) for stream in inputs], None)
     if result.status != "ok":
         raise SystemExit(f"the run ended with {result.status}: {result.fault or result.waits}")
     return result
