@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tulle_compiler.kernels.tiles import nonzeros_by_lane, nonzeros_per_tile
+from tulle_compiler.kernels.tiles import nonzeros_by_input, nonzeros_per_tile
 from tulle_compiler.partition import balanced, contiguous
 
 
@@ -49,6 +49,6 @@ def test_many_tiles_are_balanced_as_well_as_few() -> None:
     """84 % random zeros, 8192 x 2048 over 48 x 96 PEs."""
     weight = (np.random.default_rng(3).random((8192, 2048)) >= 0.84).astype(np.float32)
     inputs = contiguous(8192, 48)
-    cut = balanced(nonzeros_by_lane(weight, inputs).T, 96, 22)
+    cut = balanced(nonzeros_by_input(weight, inputs).T, 96, 22)
     tiles = nonzeros_per_tile(weight, inputs, cut)
     assert tiles.max() / tiles.mean() < 1.07

@@ -8,6 +8,7 @@ finishing PEs, each of which takes 1/m of the rows through bias and activation a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -49,7 +50,7 @@ class Linear:
     filters: bool = False
     columns: np.ndarray | None = None
 
-    @property
+    @cached_property
     def outputs(self) -> Partition:
         """The output in the order of the partial sums: the last finisher's share comes first out of the kernel."""
         if self.finishers <= 1:

@@ -13,21 +13,41 @@ SET = 0x8000  # an entry that sets its row instead of adding to it
 
 def nonzeros_per_tile(weight: np.ndarray, inputs: Partition, outputs: Partition) -> np.ndarray:
     """Non-zeros of tile (out lane j, in lane i): i64[Lo, Li]. weight: [in, out]."""
-    return _lane_sums(nonzeros_by_lane(weight, inputs).T, outputs, np.dtype(np.int64))
+    return _column_sums(nonzeros_by_input(weight, inputs), outputs, np.dtype(np.int64)).T
 
 
-def nonzeros_by_lane(weight: np.ndarray, inputs: Partition) -> np.ndarray:
+def nonzeros_by_input(weight: np.ndarray, inputs: Partition) -> np.ndarray:
     """Non-zeros of each output feature by input lane: [Li, out], in the smallest type that holds them."""
-    return _lane_sums((weight != 0).view(np.uint8), inputs, np.min_scalar_type(inputs.largest))
-
-
-def _lane_sums(values: np.ndarray, lanes: Partition, dtype: np.dtype) -> np.ndarray:
-    """Sums over the features (rows) of each lane: [lanes, columns]. Whole rows are added: many at a time."""
-    values = np.ascontiguousarray(values)
-    sums = np.empty((lanes.lanes, values.shape[1]), dtype)
-    for lane in range(lanes.lanes):
-        np.add.reduce(values[lanes.features(lane)], axis=0, dtype=dtype, out=sums[lane])
+    used = _used(weight)
+    sums = np.empty((inputs.lanes, used.shape[1]), np.min_scalar_type(inputs.largest))
+    for lane in range(inputs.lanes):  # whole rows are added, many elements at a time
+        np.add.reduce(used[inputs.features(lane)], axis=0, dtype=sums.dtype, out=sums[lane])
     return sums
+
+
+def nonzeros_by_output(weight: np.ndarray, outputs: Partition) -> np.ndarray:
+    """Non-zeros of each input feature by output lane: [in, Lo], in the smallest type that holds them."""
+    return _column_sums(_used(weight), outputs, np.min_scalar_type(outputs.largest))
+
+
+def _used(weight: np.ndarray) -> np.ndarray:
+    """1 where a weight is stored, else 0: u8[in, out]."""
+    return (weight != 0).view(np.uint8)
+
+
+def _column_sums(values: np.ndarray, lanes: Partition, dtype: np.dtype) -> np.ndarray:
+    """Sums over the columns of each lane: [rows, lanes]."""
+    begin = np.minimum(lanes.start[:-1], len(lanes.order) - 1)  # a lane may be empty
+    sums = np.add.reduceat(_columns(values, lanes.order), begin, axis=1, dtype=dtype)
+    sums[:, lanes.sizes == 0] = 0
+    return sums
+
+
+def _columns(matrix: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """`matrix[:, order]`, whichever way the matrix lies in memory: `take` would copy a transposed one whole."""
+    if matrix.flags.c_contiguous:
+        return np.take(matrix, order, axis=1)
+    return matrix.T[order].T
 
 
 def compressed(weight: np.ndarray, inputs: Partition, outputs: Partition, dtype: DType) -> Columns:
@@ -35,30 +55,31 @@ def compressed(weight: np.ndarray, inputs: Partition, outputs: Partition, dtype:
 
     The matrix is put into the order of the lanes and read once, so nothing is sorted.
     """
-    ordered = np.take(weight, inputs.order, axis=0)
+    ordered = np.ascontiguousarray(_columns(weight, outputs.order)[inputs.order])
     lane = np.repeat(np.arange(inputs.lanes), inputs.sizes)
     place = np.arange(len(lane)) - np.repeat(inputs.start[:-1], inputs.sizes)
     ptr = np.zeros((outputs.lanes, inputs.lanes, inputs.largest + 1), np.uint16)
     rows: list[np.ndarray] = []
     values: list[np.ndarray] = []
     for j in range(outputs.lanes):
-        block = np.take(ordered, outputs.features(j), axis=1)
-        used = block != 0
-        ptr[j, lane, place + 1] = np.count_nonzero(used, axis=1)
-        rows.append(_marked_rows(used, lane))
-        values.append(block[used].astype(numpy_type(dtype)))
+        block = np.ascontiguousarray(ordered[:, outputs.start[j] : outputs.start[j + 1]])
+        used = _used(block)
+        ptr[j, lane, place + 1] = np.add.reduce(used, axis=1, dtype=np.uint16)
+        at = np.flatnonzero(used)
+        rows.append(_marked_rows(at, lane, block.shape[1]))
+        values.append(block.reshape(-1).take(at).astype(numpy_type(dtype)))
     np.cumsum(ptr, axis=2, out=ptr)
     ptr = ptr.reshape(-1, inputs.largest + 1)
     start = np.concatenate([[0], np.cumsum(ptr[:, -1], dtype=np.int64)])
     return Columns(ptr, start, np.concatenate(rows), np.concatenate(values), np.arange(len(ptr)))
 
 
-def _marked_rows(used: np.ndarray, lane: np.ndarray) -> np.ndarray:
-    """Row of each entry of one output lane, u16, with the set mark. used: bool [in, rows]; lane: of each input."""
-    k, row = np.nonzero(used)
-    tile_row = lane[k] * used.shape[1] + row
-    first = np.zeros((lane[-1] + 1) * used.shape[1], np.int64)
-    first[tile_row[::-1]] = np.arange(len(k))[::-1]  # of entries of one row the first is written last
+def _marked_rows(at: np.ndarray, lane: np.ndarray, rows: int) -> np.ndarray:
+    """Row of each entry of one output lane, u16, with the set mark. at: k * rows + row, rising; lane: of each input."""
+    k, row = np.divmod(at, rows) if rows else (at, at)
+    tile_row = lane[k] * rows + row
+    first = np.zeros((lane[-1] + 1) * rows, np.int64)
+    first[tile_row[::-1]] = np.arange(len(at))[::-1]  # of entries of one row the first is written last
     marked = row.astype(np.uint16)
     marked[first[tile_row]] |= SET
     return marked
@@ -67,11 +88,10 @@ def _marked_rows(used: np.ndarray, lane: np.ndarray) -> np.ndarray:
 def dense(weight: np.ndarray, inputs: Partition, outputs: Partition, dtype: DType) -> np.ndarray:
     """Tiles [Lo, Li, Kmax * Rmax] of dense columns, zero padded."""
     tiles = np.zeros((outputs.lanes, inputs.lanes, inputs.largest, outputs.largest), numpy_type(dtype))
+    lane, place = inputs.lane_of(), inputs.place_of()
     for j in range(outputs.lanes):
-        columns = weight[:, outputs.features(j)]
-        for i in range(inputs.lanes):
-            tile = columns[inputs.features(i)]
-            tiles[j, i, : tile.shape[0], : tile.shape[1]] = tile
+        mine = outputs.features(j)
+        tiles[j, lane, place, : len(mine)] = _columns(weight, mine)
     return tiles.reshape(outputs.lanes, inputs.lanes, -1)
 
 

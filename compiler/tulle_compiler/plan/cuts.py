@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tulle_compiler.kernels.attention import part_bounds
-from tulle_compiler.kernels.tiles import nonzeros_by_lane
+from tulle_compiler.kernels.tiles import nonzeros_by_input, nonzeros_by_output
 from tulle_compiler.partition import Partition, balanced, contiguous, from_lists
 from tulle_compiler.plan.lanes import LaneClasses
 from tulle_compiler.plan.lower import Stage
@@ -65,17 +65,16 @@ def _balanced(
         if not isinstance(stage.op, Linear) or dense[i]:
             continue
         if classes.output[i] == c:
-            work.append(_work(stage.op.weight, cuts[classes.source[i]]))
+            inputs = cuts[classes.source[i]] or contiguous(stage.op.weight.shape[0], 1)
+            work.append(_scaled(nonzeros_by_input(stage.op.weight, inputs).T))
         if classes.source[i] == c:
-            work.append(_work(stage.op.weight.T, cuts[classes.output[i]]))
-    if lanes == 1 or not work or all(np.all(w == w[:, :1]) for w in work):
+            outputs = cuts[classes.output[i]] or contiguous(stage.op.weight.shape[1], 1)
+            work.append(_scaled(nonzeros_by_output(stage.op.weight, outputs)))
+    if lanes == 1 or not work or all(np.all(w == w[0]) for w in work):
         return contiguous(width, lanes)
-    return balanced(np.ascontiguousarray(np.concatenate(work).T), lanes, -(-width // lanes))
+    return balanced(np.concatenate(work, axis=1), lanes, -(-width // lanes))
 
 
-def _work(weight: np.ndarray, other: Partition | None) -> np.ndarray:
-    """Non-zeros each output feature of `weight` [in, out] adds per input lane, scaled to a mean of one tile:
-    f32[Li, out]."""
-    if other is None:
-        return np.count_nonzero(weight, axis=0)[None, :].astype(np.float32)
-    return nonzeros_by_lane(weight, other) * np.float32(other.lanes)
+def _scaled(nonzeros: np.ndarray) -> np.ndarray:
+    """The work of features [features, tiles] in f32, scaled to the mean of one tile for all linears alike."""
+    return nonzeros * np.float32(nonzeros.shape[1])
