@@ -18,6 +18,7 @@ from tulle_ir.code import DType
 from tulle_ir.placed import HostLink
 from tulle_ir.plan import HostNet, Kernel, Net
 from tulle_ir.program import HostPort, HostStream, Program, ProgramClass, Protocol, Route, StreamFormat, Symbol
+from tulle_ir.progress import steps
 from tulle_ir.routed import NetRoute, Routed
 from tulle_ir.target import Target
 
@@ -56,7 +57,7 @@ class _Emitter:
         """The whole program; bulk data is collected as classes are written."""
         tensors: dict[str, np.ndarray] = {}
         classes: list[ProgramClass] = []
-        for view in self.views:
+        for view in steps("emit", self.views, "kernels"):
             classes += EMITTERS[view.kernel.kind](view, tensors)
         streams = tuple(self._stream(host, tensors) for host in self.plan.host)
         options = self.plan.options

@@ -44,6 +44,7 @@ class ArchiveWriter:
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         if kind is None:
             self._zip.close()
+        self._zip.fp = None  # or a file given up in the middle would be finished when the zip is collected
 
     def add(self, name: str, chunks: Iterable[bytes | memoryview]) -> None:
         """One member from the bytes of `chunks`, its data aligned in the file."""

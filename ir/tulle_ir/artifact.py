@@ -15,6 +15,7 @@ from tulle_ir.archive import Archive, ArchiveWriter
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.files import atomic
 from tulle_ir.program import Program
+from tulle_ir.progress import counted
 from tulle_ir.tensors import TensorFile, open_tensors, store_chunks
 from tulle_ir.text import (
     Places,
@@ -78,7 +79,9 @@ def write_artifact(path: Path, artifact: Artifact) -> None:
     texts = {**artifact.stages, "program": print_program(artifact.program)}
     with atomic(path) as file, ArchiveWriter(file) as archive:
         # the bulk first, where its alignment is easy; the manifest last, when all digests are known
-        archive.add(TENSORS, store_chunks(stored_tensors(artifact.program.tensors)))
+        stored = stored_tensors(artifact.program.tensors)
+        size = sum(tensor.nbytes for tensor in stored.values())
+        archive.add(TENSORS, counted("write", store_chunks(stored), size))
         for level in sorted(texts):
             archive.add(_member(level), [texts[level].encode()])
         manifest = {**artifact.manifest, "schema": SCHEMA, "members": archive.digests}

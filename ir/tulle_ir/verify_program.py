@@ -34,6 +34,7 @@ catch: a fault or a deadlock is reported with PE, task and cycle. Nothing here w
 from __future__ import annotations
 
 from tulle_ir.program import Program
+from tulle_ir.progress import steps
 from tulle_ir.target import Target
 from tulle_ir.text.places import Places
 from tulle_ir.verify.code import check_code
@@ -56,7 +57,7 @@ def verify_program(program: Program, target: Target, places: Places | None = Non
     mesh_is_sound = check_mesh(program, target, findings)
     for symbol in program.symbols:
         check_symbol(symbol, program, findings)
-    for of in program.classes:
+    for of in steps("verify", program.classes, "classes"):
         _check_class(scope_of(program, of), program, target, findings)
     if mesh_is_sound:
         entries = check_fabric(program, target, owners(program, findings), findings)

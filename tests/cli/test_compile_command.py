@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tulle.__main__ import main
+from tulle_ir.progress import listening
 
 SMALL = ("--target", "generic", "--mesh", "12x12", "--dtype", "f32", "--chunk", "4")
 
@@ -122,3 +123,22 @@ def test_stopping_early_writes_the_text_of_that_stage(model: Path, tmp_path: Pat
 def test_a_pass_can_be_watched(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compile_(model, "-o", tmp_path / "m.tlir", *SMALL, "--level", "graph", "--print-ir-after", "import") == 0
     assert capsys.readouterr().out.startswith("graph ")
+
+
+@pytest.mark.parametrize("phase", ["plan", "route", "emit", "verify", "write"])
+def test_an_interrupt_leaves_what_was_there(
+    phase: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "m.tulle").write_text("the one before")
+
+    def press(told: str, *_: object) -> None:
+        if told == phase:
+            raise KeyboardInterrupt
+
+    with listening(press):
+        assert compile_(model, "-o", folder / "m.tulle", *SMALL) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert [path.name for path in folder.iterdir()] == ["m.tulle"]
+    assert (folder / "m.tulle").read_text() == "the one before"

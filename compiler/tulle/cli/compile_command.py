@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 
+from tulle.cli.bar import progress_bar
 from tulle.cli.output import json_text, log, show, show_json, write_text
 from tulle.cli.paths import require_file, require_place
 from tulle.cli.table import Table, plain
@@ -22,12 +23,14 @@ def run(arguments: Namespace) -> None:
     require_file(arguments.model)
     require_place(arguments.output, arguments.report)
     watch = _Watch(arguments.print_ir_after, log if arguments.json else show)
-    compiled = compile_model(arguments.model, _options(arguments), on_pass=watch)
+    with progress_bar():
+        compiled = compile_model(arguments.model, _options(arguments), on_pass=watch)
     for note in compiled.stages["graph"].notes:
         log(f"note: {note}")
     if arguments.time_passes:
         log_table(watch.times())
-    _write(arguments, compiled)
+    with progress_bar():
+        _write(arguments, compiled)
     report = compiled.report.to_json()
     if arguments.report:
         write_text(arguments.report, json_text(report))

@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from tulle.cli.bar import CLEAR
 from tulle.cli.table import Table, plain
 from tulle_ir.files import atomic
-
-CLEAR = "\r\033[K"  # the line the cursor stands in
 
 
 def log(message: str) -> None:

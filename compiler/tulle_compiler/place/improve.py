@@ -10,6 +10,7 @@ from tulle_compiler.place.cost import CostModel, PlacementCost
 from tulle_compiler.place.search import Beam, build, remaining
 from tulle_compiler.place.spots import Pull, Spots
 from tulle_compiler.place.wires import Place3, frame_of
+from tulle_ir.progress import tell
 
 TRIALS = 40  # per unit of effort
 REPAIRS = 150
@@ -33,6 +34,7 @@ def improve(
             lost = cost.lost(best)
             removed = _around(spots, best, order, lost[int(rng.integers(len(lost)))], rng)
         else:
+            tell("place", TRIALS * effort - trials, TRIALS * effort, "trials")
             trials -= 1
             if rng.random() < 0.5:
                 removed = _run(order, rng)

@@ -16,6 +16,7 @@ from tulle_compiler.place.space import Space
 from tulle_compiler.place.spots import Pull, Spots
 from tulle_compiler.place.turns import turned
 from tulle_compiler.place.wires import NetShape, Place3, frame_of
+from tulle_ir.progress import steps
 
 SHAPES = 5  # shapes of slots tried
 LAYOUTS = 3  # layouts kept to tile with
@@ -40,7 +41,7 @@ def tilings(spots: Spots, blocks: Blocks, effort: int, rng: np.random.Generator)
     for size in sizes[:SHAPES]:
         layouts += sorted(_layouts(spots, blocks, size, effort, rng), key=lambda found: found.wires)[:2]
     layouts.sort(key=lambda found: (found.wires, found.size))
-    for layout in layouts[: LAYOUTS + effort]:
+    for layout in steps("place", layouts[: LAYOUTS + effort], "layouts"):
         for slots in serpentines(spots.plan.mesh, layout.size, len(blocks.blocks)):
             placed = _oriented(spots, blocks, layout, slots)
             window = (0, 0, *spots.plan.mesh)

@@ -18,6 +18,7 @@ from tulle_compiler.plan.lanes import LaneClasses
 from tulle_compiler.plan.lower import Stage
 from tulle_compiler.plan.sizes import Sizes
 from tulle_ir.graph import Linear
+from tulle_ir.progress import steps
 
 
 def cut_classes(stages: list[Stage], classes: LaneClasses, sizes: Sizes, dense: Mapping[int, bool]) -> list[Partition]:
@@ -30,7 +31,7 @@ def cut_classes(stages: list[Stage], classes: LaneClasses, sizes: Sizes, dense: 
         if maker >= 0:
             cuts[c] = contiguous(classes.width[c], sizes.lanes[c])
     order = sorted((c for c in range(len(cuts)) if cuts[c] is None), key=lambda c: (-_touches(stages, classes, c), c))
-    for c in order:
+    for c in steps("balance", order, "partitions"):
         cuts[c] = _balanced(stages, classes, sizes, cuts, dense, c)
     return [cut for cut in cuts if cut is not None]
 

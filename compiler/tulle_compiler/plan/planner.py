@@ -24,6 +24,7 @@ from tulle_ir.code import DType
 from tulle_ir.diagnostics import BadInput, DoesNotFit, UsageError
 from tulle_ir.host_links import host_links
 from tulle_ir.plan import End, HostNet, Kernel, Net, Plan
+from tulle_ir.progress import steps
 from tulle_ir.target import Target
 
 CHUNKS = {"throughput": (4, 8, 16, 32), "latency": (1, 2, 4)}  # tokens per chunk that are tried
@@ -170,7 +171,8 @@ class _Planner:
 
     def plan(self) -> Plan:
         """All kernels and nets."""
-        kernels = tuple(self._kernel(i, stage) for i, stage in enumerate(self.stages))
+        numbers = steps("plan", range(len(self.stages)), "kernels")
+        kernels = tuple(self._kernel(i, self.stages[i]) for i in numbers)
         nets, host = self._nets(kernels)
         return Plan(
             "model",

@@ -15,6 +15,7 @@ from tulle_compiler.route.load import Load
 from tulle_compiler.route.misfit import no_path, too_many_colors
 from tulle_compiler.route.orders import Orders, net_groups
 from tulle_ir.placed import Placed
+from tulle_ir.progress import steps
 from tulle_ir.routed import NetRoute, Routed
 from tulle_ir.target import Target, load_target
 
@@ -60,7 +61,8 @@ class Route:
         for kernel, frame in zip(plan.kernels, placed.frames, strict=True):
             load.add_region(frame.region, kernel.internal_colors)
         chosen: dict[int, Candidate] = {}
-        for index in sorted(range(len(plan.nets)), key=lambda n: (_distance(placed, n), n)):
+        order = sorted(range(len(plan.nets)), key=lambda n: (_distance(placed, n), n))
+        for index in steps("route", order, "nets"):
             net = plan.nets[index]
             groups = net_groups(plan, net)
             best: tuple[float, Candidate] | None = None

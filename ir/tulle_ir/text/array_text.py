@@ -8,12 +8,16 @@ stored once, whatever kernels and stages hold them, and text without its store s
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from tulle_ir.progress import tell
 from tulle_ir.text.lexical import string
-from tulle_ir.text.tensor_text import inline_values, shape_text
+from tulle_ir.text.tensor_text import MOST_INLINE, inline_values, shape_text
 
 DIGITS = 16
 
@@ -24,6 +28,16 @@ class Arrays:
 
     stored: dict[str, np.ndarray] = field(default_factory=dict)
     _named: dict[int, tuple[np.ndarray, str]] = field(default_factory=dict)  # by identity; holds what it names
+
+    def name_all(self, arrays: Iterable[np.ndarray]) -> None:
+        """Name these at once, on all cores: for a large model hashing takes most of the time of its text."""
+        large = {id(array): array for array in arrays if array.size > MOST_INLINE and id(array) not in self._named}
+        done, size = 0, sum(array.nbytes for array in large.values())
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for array, name in zip(large.values(), pool.map(digest, large.values()), strict=True):
+                self._named[id(array)] = array, name
+                done += array.nbytes
+                tell("text", done >> 20, size >> 20, "MB")
 
     def text(self, array: np.ndarray) -> str:
         """`TYPE[SHAPE] = [VALUES]` or `TYPE[SHAPE] = tensor "DIGEST"`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import assert_never
 
 import numpy as np
@@ -31,6 +32,8 @@ def print_stage(stage: Stage) -> str:
 def print_stages(stages: Mapping[str, Stage]) -> dict[str, str]:
     """The canonical texts of stages by level. The arrays that they share are hashed once."""
     arrays = Arrays()
+    for stage in stages.values():
+        arrays.name_all(_arrays(stage))
     return {level: _text(stage, arrays) for level, stage in stages.items()}
 
 
@@ -56,3 +59,15 @@ def _text(stage: Stage, arrays: Arrays) -> str:
         case _:
             assert_never(stage)
     return "\n".join(lines) + "\n"
+
+
+def _arrays(stage: Stage) -> Iterator[np.ndarray]:
+    """The arrays that a stage holds itself, not those of the stage before."""
+    match stage:
+        case Graph():
+            values = (getattr(op, field.name) for op in stage.ops for field in fields(op))
+        case Plan():
+            values = (tensor for kernel in stage.kernels for tensor in kernel.tensors.values())
+        case _:
+            values = ()
+    yield from (value for value in values if isinstance(value, np.ndarray))
