@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tulle_compiler.kernels.tiles import nonzeros_by_lane, nonzeros_per_tile
+from tulle_compiler.kernels.tiles import nonzeros_by_input, nonzeros_by_output, nonzeros_per_tile
 from tulle_compiler.partition import Partition, balanced, contiguous
 
 ROUNDS = 3
@@ -28,8 +28,8 @@ def balanced_tiles(weight: np.ndarray, inputs: int, outputs: int) -> tuple[Parti
     into = contiguous(features_in, inputs)
     best: tuple[int, Partition, Partition] | None = None
     for _ in range(ROUNDS):
-        out = balanced(nonzeros_by_lane(weight, into).T, outputs, -(-features_out // outputs))
-        into = balanced(nonzeros_by_lane(weight.T, out).T, inputs, -(-features_in // inputs))
+        out = balanced(nonzeros_by_input(weight, into).T, outputs, -(-features_out // outputs))
+        into = balanced(nonzeros_by_output(weight, out), inputs, -(-features_in // inputs))
         heaviest = int(nonzeros_per_tile(weight, into, out).max())
         if best is not None and heaviest >= best[0]:
             break

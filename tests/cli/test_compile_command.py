@@ -125,7 +125,7 @@ def test_a_pass_can_be_watched(model: Path, tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().out.startswith("graph ")
 
 
-@pytest.mark.parametrize("phase", ["plan", "route", "emit", "verify", "write"])
+@pytest.mark.parametrize("phase", ["route", "emit", "verify", "write"])
 def test_an_interrupt_leaves_what_was_there(
     phase: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
