@@ -82,6 +82,8 @@ class Target:
     row_overhead: int
     axpy_issue: int
     axpy_overhead: int
+    load_cycles: int
+    branch_cycles: int
     divide_cycles: int
     widths: Widths
     cost: tuple[tuple[VectorOp, int], ...]  # slots per element of the written-out functions

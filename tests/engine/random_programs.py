@@ -161,6 +161,8 @@ class _Maker:
             row_overhead=self.number(0, 2),
             axpy_issue=self.number(0, 2),
             axpy_overhead=self.number(0, 2),
+            load_cycles=self.number(1, 5),
+            branch_cycles=self.number(1, 5),
             divide_cycles=self.number(1, 9),
         )
 

@@ -71,6 +71,12 @@ def test_a_bank_conflict_of_x_and_the_row_doubles_an_entry(run: Run) -> None:
     assert cost(run, in_register)[0] == 1 + 2 * (1 + 4)
 
 
+def test_a_row_that_crosses_into_the_bank_group_of_x_conflicts_from_there_on(run: Run) -> None:
+    """x in bank 0; the last two of the four elements of y's rows in bank 4."""
+    crossing = program(f"axpy y[{2 * BANK // 4 - 2}](4), w[2], x over 4")
+    assert cost(run, crossing)[0] == 1 + 1 + 4 + 2
+
+
 def test_product_and_sum_round_separately(run: Run) -> None:
     y = np.full(12, -np.float32(2.2 * 2), np.float32)
     beside = program("axpy y(4), w[0], x over 1 mov %out, y over 1", y=y)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tiny import DISPATCH, FIRST, Run, f32, tiny
+from tiny import DISPATCH, FIRST, LOAD, Run, f32, tiny
 
 from tulle_runtime.result import RunResult, Wait
 
@@ -61,7 +61,7 @@ def fault(result: RunResult) -> tuple[str, int]:
 @pytest.mark.parametrize(
     ("code", "kind", "slots"),
     [
-        ("load r = a[-1]", "out of bounds", 1),
+        ("load r = a[-1]", "out of bounds", LOAD),
         ("store a[252] = 1", "out of bounds", 1),
         ("mov a[250], 0.0 over 3", "out of bounds", 2 + 2),
         ("mov a[250], %in over 2", "out of bounds", 2),

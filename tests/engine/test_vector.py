@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny import BANK, Run, bits, f16, f32, result_of, slots_of
+from tiny import BANK, LOAD, Run, bits, f16, f32, result_of, slots_of
 
 A, B, ZEROS = f32(1, -2, 3, 0.5), f32(4, 5, -6, 0.5), np.zeros(4, np.float32)
 ARRAYS = {"a": (0, A), "b": (BANK, B), "y": (2 * BANK, f32(10, 20, 30, 40))}
@@ -129,17 +129,32 @@ def test_cost_is_issue_steps_and_rows(run: Run, code: str, arrays: dict, cost: i
         ("add y, a, b over 8", 4, 2 + 2 * 4 + 1),
         ("add y, a, a over 8", 1, 2 + 2 * 4 + 1),
         ("mul y(0), a(0), b(0) over 2, 8", 4, 2 + 2 * 16 + 1 + 1),
-        ("add y, a, b(0, 0) over 8", 0, 2 + 4),
+        ("add y, a, b(0, 0) over 8", 0, 2 + LOAD + 4),
         ("fma y, a, b over 8", 2, 2 + 2 * 8 + 1),
         ("mul y, a, b over 8", 2, 2 + 8),
-        ("fma y(0, 0), a, b over 8", 2, 2 + 8),
+        ("fma y(0, 0), a, b over 8", 2, 2 + LOAD + 8),
     ],
 )  # fmt: skip
 def test_two_reads_in_one_bank_group_cost_twice(run: Run, code: str, bank: int, cost: int) -> None:
     assert slots_of(run, code, LONG | {"b": (bank * BANK + 64, LONG["b"][1])}) == cost
 
 
-def test_a_conflict_is_looked_up_row_by_row(run: Run) -> None:
-    """Row 0 of b lies in bank 1, row 1 in bank 4, like a."""
-    code = f"add y(0), a(0), b({3 * BANK // 4}) over 2, 8"
-    assert slots_of(run, code, LONG) == 2 + 4 + 8 + 1
+@pytest.mark.parametrize(
+    ("code", "cost"),
+    [
+        (f"add y(0), a(0), b({3 * BANK // 4}) over 2, 8", 2 + 4 + 8 + 1),  # row 1 of b lies in bank 4, like a
+        (f"mul y, a, b(0, {BANK // 4}) over 5", 2 + 5 + 1),  # so does only element 3
+        (f"mul y, a, b[{4 * BANK // 4}](0, -{BANK // 4}) over 5", 2 + 5 + 1),  # in banks 5, 4, 3, 2, 1
+        (f"add y, a, b[{3 * BANK // 4 - 4}] over 8", 2 + 4 + 2),  # its last two steps of two elements
+        (f"fma y(0, {BANK // 4}), a, b over 4", 2 + 4 + 2),  # y in banks 2, 3, 4, 5: conflicts with a, then with b
+    ],
+)
+def test_a_conflict_is_looked_up_step_by_step(run: Run, code: str, cost: int) -> None:
+    assert slots_of(run, code, LONG) == cost
+
+
+def test_each_scalar_read_is_loaded_once(run: Run) -> None:
+    """What is held in a register is loaded before the first row; the loads of further rows overlap the row before."""
+    assert slots_of(run, "mul y(0), a(4, 0), b(0) over 2, 4", LONG) == 2 + LOAD + 2 * 4 + 1
+    assert slots_of(run, "fma y(0, 0), a(0, 0), b over 1, 4", LONG) == 2 + 2 * LOAD + 4
+    assert slots_of(run, "mul y, a(0, 0), b over 0", LONG) == 2

@@ -1,7 +1,7 @@
 """Tiny programs for the engine tests: one PE with an input (color 0, west) and two outputs (1 east, 2 south).
 
-On `generic` the start task is launched in cycle 28 and dispatched in ten slots, so its first instruction has its slot
-in cycle FIRST = 38. What the PE pushes in cycle t is visible to its router in t + 3 and has arrived at the host in
+On `generic` the start task is launched in cycle 18 and dispatched in ten slots, so its first instruction has its slot
+in cycle FIRST = 28. What the PE pushes in cycle t is visible to its router in t + 3 and has arrived at the host in
 t + 4.
 """
 
@@ -23,6 +23,7 @@ Arrays = Mapping[str, tuple[int, np.ndarray]]
 
 GENERIC = load_target("generic")
 DISPATCH = GENERIC.dispatch_cycles
+LOAD, BRANCH = GENERIC.load_cycles, GENERIC.branch_cycles
 FIRST = GENERIC.launch_cycles + DISPATCH  # the cycle of the first slot of a start task's code
 BANK = 6144  # bytes
 NAMES = {

@@ -54,8 +54,8 @@ def test_results_arrive_when_the_page_says(program_file: Path) -> None:
     program = read_program_text(program_file)
     wavelets = np.array([1, 2, 3, 4], np.float32).view(np.uint32)
     result = reference.run_reference(program, load_target(program.target), [[wavelets]], None)
-    assert result.outputs[0][0].cycles.tolist() == [69, 70, 71, 72]
-    assert "| 69 - 72 | the results arrive" in PAGE
+    assert result.outputs[0][0].cycles.tolist() == [59, 60, 61, 62]
+    assert "| 59 - 62 | the results arrive" in PAGE
 
 
 def test_the_mistake_is_reported_as_the_page_says(program_file: Path) -> None:

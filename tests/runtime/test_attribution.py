@@ -15,7 +15,7 @@ from tulle_ir.text import parse_program
 from tulle_runtime.session import Session
 
 MODEL = Path(__file__).parents[2] / "examples" / "gpt2_topics" / "gpt2_topics_sparse.onnx"
-LAUNCH, DISPATCH = 28, 10  # of the target "generic"
+LAUNCH, DISPATCH = 18, 10  # of the target "generic"
 
 PAIR = """
 program "pair" target "generic" mesh 4x1 {

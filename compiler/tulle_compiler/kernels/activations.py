@@ -80,4 +80,5 @@ def activation_slots(activation: str, rows: int, precision: Precision, target: T
         "gelu_tanh": 6.5 + target.cost_of(VectorOp.TANH),
     }[activation]
     instructions = {"none": 1, "relu": 2, "gelu": 6, "gelu_tanh": 9}[activation]
-    return instructions * (target.vector_issue + rows * target.row_overhead) + rows * chunk * per_element
+    issues = instructions * (target.vector_issue + rows * target.row_overhead) + target.load_cycles  # of the bias
+    return issues + rows * chunk * per_element

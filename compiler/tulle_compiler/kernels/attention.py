@@ -147,8 +147,9 @@ def attention_slots(op: Attention, precision: Precision, target: Target, chunk: 
     keys = (past + chunk) / op.workers
     width = target.widths.f16_to_f32 if precision.stream is DType.F16 else target.widths.f32_multiply
     receive = 3 * op.head_dim * -(-chunk // precision.per_wavelet)
-    score = op.head_dim * (1 + -(-chunk // width)) + chunk + 16
-    weigh = op.head_dim * (1 + chunk) + 12
+    turn = target.branch_cycles + target.load_cycles + 11
+    score = op.head_dim * (1 + -(-chunk // width)) + chunk + turn + 4
+    weigh = op.head_dim * (1 + chunk) + turn
     softmax = chunk * (4 + 14)
     return receive + keys * (score + weigh + softmax) + (op.head_dim + 2) * chunk * 2 + 60
 

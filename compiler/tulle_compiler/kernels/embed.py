@@ -16,7 +16,7 @@ from tulle_compiler.kernels.tiles import numpy_type
 from tulle_compiler.kernels.view import View, partition_tensors
 from tulle_compiler.options import Precision
 from tulle_compiler.partition import Partition
-from tulle_ir.code import Cmp, DType, If, Instruction, Load, Loop, Offset
+from tulle_ir.code import Cmp, DType, If, Instruction, Load, Loop, Offset, Reg, Store
 from tulle_ir.plan import Entry, InternalRoute, Kernel, KernelCost, Terminal
 from tulle_ir.program import Bundle, Category, Grid, Leg, Port, ProgramClass
 from tulle_ir.target import Target
@@ -47,6 +47,11 @@ class Embed:
         ]
 
 
+def token_slots(target: Target) -> int:
+    """Slots per token, beside those of copying its row."""
+    return target.load_cycles + target.vector_issue + 9
+
+
 def plan_embed(op: Embed, precision: Precision, target: Target, chunk: int) -> Kernel:
     """The kernel of an embedding."""
     length, groups = op.lanes.lanes, op.groups()
@@ -57,7 +62,7 @@ def plan_embed(op: Embed, precision: Precision, target: Target, chunk: int) -> K
     internal = [InternalRoute(p, south_chain(len(groups), length, p)) for p in (0, 1)]
     largest = op.lanes.largest
     wavelets = largest * -(-chunk // precision.per_wavelet)
-    slots = target.dispatch_cycles + 2 * wavelets + chunk * (12 + largest // 4) + largest * chunk // 4
+    slots = target.dispatch_cycles + 2 * wavelets + chunk * (token_slots(target) + largest // 4) + largest * chunk // 4
     tensors = {"table": op.table, **partition_tensors("lanes", op.lanes)}
     if op.positions is not None:
         tensors["positions"] = op.positions
@@ -98,13 +103,12 @@ def _emit(
         b.register(name, np.broadcast_to(by_group[:, column : column + 1], shape))
         for column, name in enumerate(("by_position", "base", "rows"))
     )
-    header, n, t, row = (b.register(name) for name in ("header", "n", "t", "row"))
+    header, n, t = (b.register(name) for name in ("header", "n", "t"))
     ids = b.input("ids", view.ports["ids"].colors[0], DType.I32)
     largest = partition.largest
     b.buffer("IDS", DType.I32, chunk)
     b.buffer("Y", dtype, largest * chunk)
     b.buffer("TABLE", dtype, op.rows * largest, Category.WEIGHTS, _tables(op, groups, lanes, dtype))
-    take = vector("mov", mem("Y", (0, chunk), 0, (t, 1)), mem("TABLE", (0, 1), 0, (row, largest)), None, 1, features)
     position = b.register("position")
     code: list[Instruction] = [
         *take_header(ids, header, n),
@@ -114,17 +118,8 @@ def _emit(
         wait(SUM),
         vector("mov", mem("Y", (chunk, 1)), 0.0, None, features, n),
         wait(RECEIVE),
-        Loop(
-            t,
-            n,
-            (
-                If(
-                    is_position, Cmp.NE, 0, (compute(row, position, "+", t),), (Load(row, "IDS", Offset(0, ((t, 1),))),)
-                ),
-                compute(row, row, "-", base),
-                If(row, Cmp.GE, 0, (If(row, Cmp.LT, rows, (take,)),)),
-            ),
-        ),
+        If(is_position, Cmp.NE, 0, (Loop(t, n, _number(position, t)),)),
+        Loop(t, n, _take(b, t, base, rows, features, largest, chunk)),
     ]
     block = mem("Y", (chunk, 1))
     last = first == len(op.groups()) - 1
@@ -138,6 +133,29 @@ def _emit(
         code.append(launch(SUM, "add", out, above, block, features, n))
     b.task("chunk", code, on=ids)
     return b.finish(view.kernel.name, view.frame, tensors)
+
+
+def _number(position: Reg, t: Reg) -> tuple[Instruction, ...]:
+    """Token t's position takes the place of its id."""
+    return Store("IDS", position, Offset(0, ((t, 1),))), compute(position, position, "+", 1)
+
+
+def _take(
+    b: ClassBuilder, t: Reg, base: Reg, rows: Reg, features: Reg, largest: int, chunk: int
+) -> tuple[Instruction, ...]:
+    """Token t's row, if it is one of this PE's: `mine` copies of it, 1 or 0, as a branch would cost more."""
+    row, mine, below = b.register("row"), b.register("mine"), b.register("below")
+    return (
+        Load(row, "IDS", Offset(0, ((t, 1),))),
+        compute(row, row, "-", base),
+        compute(below, rows, "-", row),
+        compute(below, below, "max", 0),
+        compute(below, below, "min", 1),
+        compute(mine, row, "+", 1),
+        compute(mine, mine, "max", 0),
+        compute(mine, mine, "min", below),
+        vector("mov", mem("Y", (0, chunk), 0, (t, 1)), mem("TABLE", (0, 1), 0, (row, largest)), None, mine, features),
+    )
 
 
 def _tables(op: Embed, groups: list[tuple[bool, int, int]], lanes: np.ndarray, dtype: DType) -> np.ndarray:

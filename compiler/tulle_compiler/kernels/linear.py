@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tulle_compiler.kernels.builder import ClassBuilder, launch, mem, send_header, take_header, vector, wait
+from tulle_compiler.kernels.builder import ClassBuilder, compute, launch, mem, send_header, take_header, vector, wait
 from tulle_compiler.kernels.chains import at, chain_classes, column_entries, east_chain
 from tulle_compiler.kernels.filtered import SHARE, arrival_code, arrival_slots, unmarked
 from tulle_compiler.kernels.finish import emit_finishers, finish_slots, result_chain, shares
@@ -21,7 +21,7 @@ from tulle_compiler.kernels.tiles import compressed, dense, nonzeros_per_tile
 from tulle_compiler.kernels.view import View, partition_tensors
 from tulle_compiler.options import Precision
 from tulle_compiler.partition import Partition, from_lists
-from tulle_ir.code import Await, Axpy, Cmp, DType, Fabric, If, Instruction, Loop, Reg
+from tulle_ir.code import Await, Axpy, DType, Fabric, Instruction, Loop, Reg
 from tulle_ir.plan import InternalRoute, Kernel, KernelCost, Terminal
 from tulle_ir.program import Category, Grid, ProgramClass
 from tulle_ir.target import Target
@@ -154,7 +154,8 @@ def tile_slots(
     steps = -(-chunk // axpy_width(precision, target)) * (1 + conflicting(x_bytes, y_bytes, target))
     receive = inputs * -(-chunk // precision.per_wavelet)
     if is_dense:
-        axpys = inputs * (target.vector_issue + outputs * steps + (outputs - 1) * target.row_overhead)
+        issue = target.vector_issue + target.load_cycles + 1
+        axpys = inputs * (issue + outputs * steps + (outputs - 1) * target.row_overhead)
     else:
         axpys = inputs * target.axpy_issue + nonzeros * (target.axpy_overhead + steps)
     sums = outputs * -(-chunk // (2 if precision.reduce is DType.F16 else 1))
@@ -255,12 +256,12 @@ class _Tiles:
     ) -> list[Instruction]:
         """Receive a chunk; each column runs when its row is here."""
         chunk = self.view.chunk
-        k_size, k = b.register("K", k_sizes), b.register("k")
+        k_size = b.register("K", k_sizes)
         b.buffer("X", self.view.precision.stream, self.inputs.largest * chunk, side=0)
         return [
             launch(RECEIVE, "mov", mem("X", (chunk, 1)), x_in, None, k_size, n),
             wait(REDUCE),
-            Loop(k, k_size, (Await(RECEIVE, k), *self._column(b, k, n, r_size, pe))),
+            *(self._dense(b, k_sizes, n, r_size, pe) if self.is_dense else self._sparse(b, k_size, n, pe)),
         ]
 
     def _below(self, column: int) -> int:
@@ -270,17 +271,20 @@ class _Tiles:
         (color,) = set(self.view.ports["y"].colors)
         return color
 
-    def _column(self, b: ClassBuilder, k: Reg, n: Reg, r_size: Reg, pe: np.ndarray) -> tuple[Instruction, ...]:
-        """The AXPYs of column k."""
-        precision, chunk = self.view.precision, self.view.chunk
-        x = mem("X", (0, 1), 0, (k, chunk))
-        if not self.is_dense:
-            return (Axpy(mem("Y", (chunk, 1)), self._table(b, pe), k, x, n),)
+    def _sparse(self, b: ClassBuilder, k_size: Reg, n: Reg, pe: np.ndarray) -> list[Instruction]:
+        """The AXPYs of each column as it arrives."""
+        k, chunk = b.register("k"), self.view.chunk
+        axpy = Axpy(mem("Y", (chunk, 1)), self._table(b, pe), k, mem("X", (0, 1), 0, (k, chunk)), n)
+        return [Loop(k, k_size, (Await(RECEIVE, k), axpy))]
+
+    def _dense(self, b: ClassBuilder, k_sizes: np.ndarray, n: Reg, r_size: Reg, pe: np.ndarray) -> list[Instruction]:
+        """The products of each column as it arrives; the first one sets the sums: they are never cleared."""
         assert isinstance(self.cut, np.ndarray)
-        rows = self.outputs.largest
+        chunk, rows = self.view.chunk, self.outputs.largest
         tiles = self.cut.reshape(-1, self.cut.shape[-1])[pe].reshape(b.grid.height, b.grid.width, -1)
-        b.buffer("W", precision.stream, tiles.shape[-1], Category.WEIGHTS, tiles)
-        column = mem("W", (1, 0), 0, (k, rows))
-        first = vector("mul", mem("Y", (chunk, 1)), column, x, r_size, n)
-        later = vector("fma", mem("Y", (chunk, 1)), column, x, r_size, n)
-        return (If(k, Cmp.EQ, 0, (first,), (later,)),)  # the first column sets the sums: they are never cleared
+        b.buffer("W", self.view.precision.stream, tiles.shape[-1], Category.WEIGHTS, tiles)
+        k, turn, further = b.register("k"), b.register("turn"), b.register("further", k_sizes - 1)
+        operands = mem("Y", (chunk, 1)), mem("W", (1, 0), 0, (k, rows)), mem("X", (0, 1), 0, (k, chunk))
+        first, later = (vector(op, *operands, r_size, n) for op in ("mul", "fma"))
+        step = (compute(k, k, "+", 1), Await(RECEIVE, k), later)
+        return [compute(k, 0), Await(RECEIVE, k), first, Loop(turn, further, step)]

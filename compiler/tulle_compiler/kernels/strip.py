@@ -103,10 +103,11 @@ def strip_slots(op: Strip, precision: Precision, target: Target, chunk: int) -> 
     rows = op.lanes.largest
     wavelets = rows * -(-chunk // precision.per_wavelet)
     slots = wavelets * (1 + 2 * int(op.join) + int(op.keep)) + target.dispatch_cycles + 20
+    slots += 5 * target.branch_cycles * int(op.join)
     if op.norm == "none":
         return slots
     per_element = (1 if precision.stream is DType.F16 else 0) + 0.5 + 0.5 + 1 + 2 + 1
-    return slots + rows * (chunk * per_element + 7 * target.row_overhead)
+    return slots + rows * (chunk * per_element + 7 * target.row_overhead) + 2 * target.load_cycles
 
 
 def strip_wait(op: Strip, target: Target, chunk: int) -> float:

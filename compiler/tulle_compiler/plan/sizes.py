@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tulle_compiler.kernels.attention import Attention, attention_bytes, attention_slots, attention_wait
+from tulle_compiler.kernels.embed import token_slots
 from tulle_compiler.kernels.filtered import SHARE
 from tulle_compiler.kernels.finish import finish_slots
 from tulle_compiler.kernels.linear import tile_bytes, tile_slots
@@ -344,6 +345,6 @@ def _stage(problem: Problem, sizes: Sizes, i: int, period: float) -> tuple[float
             sizes.embed_rows[i] = rows
             groups = -(-len(stage.op.table) // rows)
             groups += -(-len(stage.op.positions) // rows) if stage.op.positions is not None else 0
-            return largest * chunk * 1.5 + chunk * 14, out, groups
+            return largest * chunk * 1.5 + chunk * token_slots(target), out, groups
         case _:
             return 1.0, out, 1  # bound by the host links, whatever the sizes

@@ -7,7 +7,7 @@ import numpy as np
 from tulle_runtime.fast.axpy import add_row, table_inside
 from tulle_runtime.fast.jit import inner
 from tulle_runtime.fast.operands import address, length, load_bits, result_bits, size_of, store_bits, to_float
-from tulle_runtime.fast.vector import same_group
+from tulle_runtime.fast.vector import conflicting_steps
 from tulle_runtime.fast.words import (
     AXPY_COLUMNS,
     B_COLUMNS,
@@ -78,8 +78,8 @@ def _entry_cost(m, pb, row, k, n):
     steps = (n + width - 1) // width
     x, y = address(m, pb, row, R_A) + k * m.code[row + R_A + O_S0], address(m, pb, row, R_D)
     x1, y1 = np.int64(m.code[row + R_A + O_S1]), np.int64(m.code[row + R_D + O_S1])
-    if x1 != 0 and y1 != 0 and same_group(m, x, y):
-        steps *= 2
+    if x1 != 0 and y1 != 0:
+        steps += conflicting_steps(m, x, width * x1, y, width * y1, steps)
     cost = max(m.g[G_AXPY_ENTRY] + steps, 1)
     x_end, y_end = x + (n - 1) * x1, y + (n - 1) * y1
     extent = np.int64(m.pe[pb + EXTENT])

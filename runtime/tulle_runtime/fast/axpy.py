@@ -15,7 +15,7 @@ from tulle_runtime.fast.operands import (
     store_bits,
     to_float,
 )
-from tulle_runtime.fast.vector import same_group
+from tulle_runtime.fast.vector import conflicting_steps
 from tulle_runtime.fast.words import (
     B_COLUMNS,
     B_PTR,
@@ -27,6 +27,8 @@ from tulle_runtime.fast.words import (
     F32,
     G_AXPY_ENTRY,
     G_AXPY_ISSUE,
+    G_BANK,
+    G_GROUPS,
     O_S0,
     O_S1,
     O_TYPE,
@@ -69,12 +71,21 @@ def axpy_cost(m, pb, row):
     stride = np.int64(m.code[row + R_D + O_S0])
     rows = (sram + m.code[row + B_ROW]) >> 1
     counts = x1 != 0 and y1 != 0
+    bank, groups = m.g[G_BANK], m.g[G_GROUPS]
+    bank_x = x // bank
+    last_x, last_y = (steps - 1) * width * x1, (steps - 1) * width * y1
+    in_bank = (x + last_x) // bank == bank_x
     low, high = np.int64(ROW), np.int64(0)
     for e in range(first, end):
         r = np.int64(m.half[rows + e]) & ROW
         low, high = min(low, r), max(high, r)
-        if counts and same_group(m, x, y + r * stride):
-            cost += steps
+        if counts:
+            at = y + r * stride
+            bank_y = at // bank
+            if in_bank and 0 <= at + last_y - bank_y * bank < bank:
+                cost += steps if (bank_x - bank_y) % groups == 0 else 0
+            else:
+                cost += conflicting_steps(m, x, width * x1, at, width * y1, steps)
     lowest = y + min(low * stride, high * stride) + min((n - 1) * y1, 0)
     highest = y + max(low * stride, high * stride) + max((n - 1) * y1, 0) + size_of(m.code[row + R_D + O_TYPE])
     x_low = x + min((n - 1) * x1, 0)

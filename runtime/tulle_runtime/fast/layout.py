@@ -126,7 +126,7 @@ def _globals(target: Target, routers: int, pes: int, entities: int, out_links: i
     g[w.G_LAUNCH], g[w.G_DISPATCH] = target.launch_cycles, target.dispatch_cycles
     g[w.G_ISSUE], g[w.G_ROW] = target.vector_issue, target.row_overhead
     g[w.G_AXPY_ISSUE], g[w.G_AXPY_ENTRY] = target.axpy_issue, target.axpy_overhead
-    g[w.G_DIVIDE] = target.divide_cycles
+    g[w.G_LOAD], g[w.G_BRANCH], g[w.G_DIVIDE] = target.load_cycles, target.branch_cycles, target.divide_cycles
     g[w.G_BANK], g[w.G_GROUPS] = target.sram_bytes // target.banks, target.bank_groups
     return g
 

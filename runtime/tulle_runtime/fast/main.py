@@ -43,11 +43,13 @@ from tulle_runtime.fast.words import (
     EXTENT,
     FLAG_SINCE,
     FLAGS,
+    G_BRANCH,
     G_DISPATCH,
     G_DIVIDE,
     G_FAULT,
     G_FAULT_PE,
     G_LAST,
+    G_LOAD,
     HOLD,
     IDLE,
     JUMP,
@@ -358,7 +360,7 @@ def issue(m, pe, pb, row, kind):
     if kind == BRANCH:
         if not compare(m.code[row + R_OP], scalar(m, pb, row, R_N0), scalar(m, pb, row, R_N1)):
             m.pe[pb + PC] = m.code[row + R_TARGET]
-        return np.int64(1)
+        return m.g[G_BRANCH]
     if kind == CONTROL:
         m.pe[pb + DEFER] = row
         return np.int64(1)
@@ -379,6 +381,8 @@ def issue(m, pe, pb, row, kind):
             m.counts[pe * N_WORDS + N_MACS_COMING] = entries * n
     else:
         at = address(m, pb, row, R_D)
+        if kind == LOAD:
+            cost = m.g[G_LOAD]
         good = 0 <= at <= m.pe[pb + EXTENT] - size_of(m.code[row + R_D + O_TYPE] % U16)
     _effect(m, pb, row, kind, good, cost)
     return cost

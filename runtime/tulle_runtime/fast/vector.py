@@ -24,6 +24,7 @@ from tulle_runtime.fast.words import (
     G_BANK,
     G_GROUPS,
     G_ISSUE,
+    G_LOAD,
     G_ROW,
     I32,
     MEMORY,
@@ -44,18 +45,61 @@ from tulle_runtime.fast.words import (
     SRAM,
 )
 
+_NO_READ, _SCALAR, _STREAM = 0, 1, 2  # a read of one element per row is a scalar: it is held in a register
+
 
 @inlined
-def _counts(m, row, o):
-    """Whether an operand counts for bank conflicts."""
-    return m.code[row + o + O_KIND] == MEMORY and m.code[row + o + O_S1] != 0
+def _read(m, row, o):
+    """How an operand is read from memory."""
+    if m.code[row + o + O_KIND] != MEMORY:
+        return _NO_READ
+    return _SCALAR if m.code[row + o + O_S1] == 0 else _STREAM
 
 
-@inner
+@inlined
 def same_group(m, p, q):
     """Whether two byte addresses lie in banks of one group."""
     bank = m.g[G_BANK]
     return (p // bank - q // bank) % m.g[G_GROUPS] == 0
+
+
+@inlined
+def _same_bank(m, p, step):
+    """How many of the addresses p, p + step, ... lie in the bank of the first."""
+    bank = m.g[G_BANK]
+    inside = p % bank
+    return 1 + ((bank - 1 - inside) // step if step > 0 else inside // -step)
+
+
+@inner
+def conflicting_steps(m, p, step_p, q, step_q, steps):
+    """In how many steps i the addresses p + i * step_p and q + i * step_q lie in banks of one group; no step_* is 0."""
+    count = np.int64(0)
+    while steps > 0:
+        run = min(steps, min(_same_bank(m, p, step_p), _same_bank(m, q, step_q)))
+        if same_group(m, p, q):
+            count += run
+        steps -= run
+        p += run * step_p
+        q += run * step_q
+    return count
+
+
+@inner
+def _row_conflicts(m, reads_a, a, step_a, reads_b, b, step_b, reads_d, d, step_d, steps):
+    """The steps of a row in which two of its streaming reads conflict."""
+    if reads_a != _STREAM:
+        return conflicting_steps(m, b, step_b, d, step_d, steps)
+    if reads_b != _STREAM:
+        return conflicting_steps(m, a, step_a, d, step_d, steps)
+    if reads_d != _STREAM:
+        return conflicting_steps(m, a, step_a, b, step_b, steps)
+    count = np.int64(0)
+    for i in range(steps):
+        x, y, z = a + i * step_a, b + i * step_b, d + i * step_d
+        if same_group(m, x, y) or same_group(m, x, z) or same_group(m, y, z):
+            count += 1
+    return count
 
 
 @inner
@@ -67,22 +111,18 @@ def vector_cost(m, pb, row):
     per = np.int64(m.code[row + R_PER])
     width = np.int64(m.code[row + R_WIDTH])
     steps = n1 * per if per > 0 else (n1 + width - 1) // width
-    cost = m.g[G_ISSUE] + n0 * steps + (n0 - 1) * m.g[G_ROW]
-    reads_a, reads_b = _counts(m, row, R_A), _counts(m, row, R_B)
-    reads_d = m.code[row + R_OP] == FMA and _counts(m, row, R_D)
-    if (1 if reads_a else 0) + (1 if reads_b else 0) + (1 if reads_d else 0) < 2:
+    reads_a, reads_b = _read(m, row, R_A), _read(m, row, R_B)
+    reads_d = _read(m, row, R_D) if m.code[row + R_OP] == FMA else _NO_READ
+    scalars = (reads_a == _SCALAR) + (reads_b == _SCALAR) + (reads_d == _SCALAR)
+    cost = m.g[G_ISSUE] + scalars * m.g[G_LOAD] + n0 * steps + (n0 - 1) * m.g[G_ROW]
+    if (reads_a == _STREAM) + (reads_b == _STREAM) + (reads_d == _STREAM) < 2:
         return cost
     a, b, d = address(m, pb, row, R_A), address(m, pb, row, R_B), address(m, pb, row, R_D)
-    for i in range(n0):
-        conflict = (
-            (reads_a and reads_b and same_group(m, a, b))
-            or (reads_a and reads_d and same_group(m, a, d))
-            or (reads_b and reads_d and same_group(m, b, d))
-        )
-        if conflict:
-            cost += steps
-            if i == 0:
-                cost += 1
+    step_a, step_b = width * m.code[row + R_A + O_S1], width * m.code[row + R_B + O_S1]
+    step_d = width * m.code[row + R_D + O_S1]
+    cost += _row_conflicts(m, reads_a, a, step_a, reads_b, b, step_b, reads_d, d, step_d, 1)
+    for _ in range(n0):
+        cost += _row_conflicts(m, reads_a, a, step_a, reads_b, b, step_b, reads_d, d, step_d, steps)
         a += m.code[row + R_A + O_S0]
         b += m.code[row + R_B + O_S0]
         d += m.code[row + R_D + O_S0]

@@ -79,8 +79,8 @@ NOTHING, BLOCKS, WAITS = range(3)  # WAITS + q: for input queue q, or for the ne
 
 # --- Globals int64 ---
 (G_TIME, G_LAST, G_HOPS, G_CROSSINGS, G_FAULT, G_FAULT_PE, G_LOG, G_FAR, G_ROUTERS, G_PES, G_ENTITIES, G_LAUNCH,
- G_DISPATCH, G_ISSUE, G_ROW, G_AXPY_ISSUE, G_AXPY_ENTRY, G_DIVIDE, G_BANK, G_GROUPS, G_OUT_LINKS, G_EVENTS,
- G_LATEST, G_PROBE, G_LOG_SIZE, G_QUEUES, G_WORDS) = range(27)  # fmt: skip
+ G_DISPATCH, G_ISSUE, G_ROW, G_AXPY_ISSUE, G_AXPY_ENTRY, G_LOAD, G_BRANCH, G_DIVIDE, G_BANK, G_GROUPS, G_OUT_LINKS,
+ G_EVENTS, G_LATEST, G_PROBE, G_LOG_SIZE, G_QUEUES, G_WORDS) = range(29)  # fmt: skip
 # G_LAST: last cycle with a slot or a movement so far known. G_LATEST: cycle that the run must not begin (limit);
 # with G_PROBE it goes on until the first slot or movement from there on.
 

@@ -10,7 +10,7 @@ from tulle_runtime.reference.numbers import widen
 from tulle_runtime.reference.operands import InMemory, InWavelet
 from tulle_runtime.reference.state import PeState
 from tulle_runtime.reference.steps import QueueEnd, Steps
-from tulle_runtime.reference.vector import conflict
+from tulle_runtime.reference.vector import row_slots
 
 END_MARK = 0xFFFF
 
@@ -88,5 +88,4 @@ def _row(arrival: Arrival, op: AxpyEntries, state: PeState) -> InMemory:
 def _entry_cost(arrival: Arrival, op: AxpyEntries, state: PeState) -> int:
     y, x = state.memory(op.y), _row(arrival, op, state)
     width = state.target.widths.of(VectorOp.FMA, y.dtype, (DType.F16, x.dtype))
-    steps = -(-state.length(op.n) // width)
-    return state.target.axpy_overhead + steps * (2 if conflict([x, y], 0, state.target) else 1)
+    return state.target.axpy_overhead + row_slots([x, y], 0, state.length(op.n), width, state.target)

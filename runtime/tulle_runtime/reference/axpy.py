@@ -13,7 +13,7 @@ from tulle_ir.target import Target
 from tulle_runtime.reference.memory import Sram, Trap
 from tulle_runtime.reference.numbers import narrow, widen
 from tulle_runtime.reference.operands import InMemory, Operand, number
-from tulle_runtime.reference.vector import conflict
+from tulle_runtime.reference.vector import row_slots
 
 SET = 0x8000  # the mark of a stored row index: the first non-zero of its row
 
@@ -61,11 +61,9 @@ def cost(work: AxpyWork, target: Target) -> int:
     if not work.in_table:
         return max(1, target.axpy_issue)
     width = target.widths.of(VectorOp.FMA, work.y.dtype, (work.table.dtype, work.x.dtype))
-    steps = -(-work.n // width)
     slots = target.axpy_issue
     for _, row, _ in entries(work):
-        conflicted = conflict([work.x, row_of(work.y, row)], 0, target)
-        slots += target.axpy_overhead + steps * (2 if conflicted else 1)
+        slots += target.axpy_overhead + row_slots([work.x, row_of(work.y, row)], 0, work.n, width, target)
     return slots
 
 

@@ -47,7 +47,7 @@ class LoopEnd:
 
 @dataclass(slots=True)
 class Branch:
-    """Costs 1: go to `otherwise` if the comparison is false."""
+    """Costs `branch_cycles`: go to `otherwise` if the comparison is false."""
 
     a: Scalar
     cmp: Cmp

@@ -127,7 +127,11 @@ class MainThread:
                 return self._counting(axpy.cost(self.state.axpy(op), self.state.target), op)
             case Compute(op=ScalarOp.DIV | ScalarOp.MOD):
                 return self._counting(self.state.target.divide_cycles, op)
-            case Compute() | Load() | Store() | Control() | LoopStart() | Branch():
+            case Load():
+                return self._counting(self.state.target.load_cycles, op)
+            case Branch():
+                return self._counting(self.state.target.branch_cycles, op)
+            case Compute() | Store() | Control() | LoopStart():
                 return self._counting(1, op)
             case AxpyColumns() | AxpyEntries():
                 queue = self.state.queues[op.queue]

@@ -101,14 +101,14 @@ def cost(work: VectorWork, target: Target) -> int:
     """Datapath slots of a vector instruction without fabric operands."""
     if work.empty:
         return target.vector_issue
+    scalars = sum(isinstance(read, InMemory) and read.step_bytes == 0 for read in _reads(work))
+    slots = target.vector_issue + scalars * target.load_cycles + (work.n0 - 1) * target.row_overhead
     if work.op in COSTED:
-        steps = work.n1 * target.cost_of(work.op)
-    else:
-        sources = tuple(s.dtype for s in (work.a, work.b) if s is not None and not isinstance(s, Immediate))
-        steps = -(-work.n1 // target.widths.of(work.op, work.dst.dtype, sources))
-    conflicts = [conflict(_reads(work), i, target) for i in range(work.n0)]
-    slots = sum(steps * (2 if conflicted else 1) for conflicted in conflicts)
-    return target.vector_issue + slots + (work.n0 - 1) * target.row_overhead + int(conflicts[0])
+        return slots + work.n0 * work.n1 * target.cost_of(work.op)
+    sources = tuple(s.dtype for s in (work.a, work.b) if s is not None and not isinstance(s, Immediate))
+    width = target.widths.of(work.op, work.dst.dtype, sources)
+    slots += sum(row_slots(_reads(work), i, work.n1, width, target) for i in range(work.n0))
+    return slots + int(conflict(_reads(work), 0, 0, target))
 
 
 def _reads(work: VectorWork) -> list[Operand]:
@@ -117,9 +117,17 @@ def _reads(work: VectorWork) -> list[Operand]:
     return [*reads, work.dst] if work.op is VectorOp.FMA else reads
 
 
-def conflict(reads: list[Operand], row: int, target: Target) -> bool:
-    """Whether two reads of a row fall into the same bank group; what is held in a register does not count."""
+def row_slots(reads: list[Operand], row: int, n: int, width: int, target: Target) -> int:
+    """Slots of the steps of a row of n elements."""
+    return sum(2 if conflict(reads, row, j, target) else 1 for j in range(0, n, width))
+
+
+def conflict(reads: list[Operand], row: int, j: int, target: Target) -> bool:
+    """Whether two reads of the step that begins at element j of a row fall into the same bank group.
+
+    What is held in a register does not count.
+    """
     bank_bytes = target.sram_bytes // target.banks
-    addresses = [read.at(row, 0) for read in reads if isinstance(read, InMemory) and read.step_bytes != 0]
+    addresses = [read.at(row, j) for read in reads if isinstance(read, InMemory) and read.step_bytes != 0]
     groups = [address // bank_bytes % target.bank_groups for address in addresses]
     return len(set(groups)) < len(groups)
