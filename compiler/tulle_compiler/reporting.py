@@ -18,7 +18,7 @@ from tulle_ir.memory import memory_map, memory_of, pes_used
 from tulle_ir.placed import Placed
 from tulle_ir.plan import Plan
 from tulle_ir.program import Program
-from tulle_ir.report import Accounting, Kernel, Memory, PerChunk, Report, Utilization
+from tulle_ir.report import Accounting, Kernel, Limit, Memory, PerChunk, Report, Utilization
 from tulle_ir.target import Target
 
 
@@ -42,6 +42,7 @@ def compile_report(stages: Mapping[str, Any], graph: Graph, target: Target, opti
         context=int(facts.get("context", 0)),
         dtype=str(facts.get("dtype", "")),
         predicted_cycles=None if predicted is None else round(predicted),
+        limit=_limit(plan) if plan else None,
         bound_cycles=round(max((k.cost.bound for k in plan.kernels), default=0)) if plan else 0,
         ideal_cycles=round(max((k.cost.ideal for k in plan.kernels), default=0)) if plan else 0,
         memory=memory,
@@ -49,6 +50,12 @@ def compile_report(stages: Mapping[str, Any], graph: Graph, target: Target, opti
         accounting=Accounting(**asdict(counted)),
         kernels=tuple(_kernel(plan, placed, k) for k in range(len(plan.kernels))) if plan else (),
     )
+
+
+def _limit(plan: Plan) -> Limit:
+    """The kernel that takes longest between two chunks."""
+    slowest = max(plan.kernels, key=lambda kernel: kernel.cost.predicted)
+    return Limit("kernel", slowest.name, round(slowest.cost.predicted))
 
 
 def _kernel(plan: Plan, placed: Placed | None, k: int) -> Kernel:

@@ -120,12 +120,14 @@ class Straggler:
 @dataclass(frozen=True, slots=True)
 class Limit:
     """What a run could not be faster than. kind: "kernel", "input links", "output links" or "latency"; `name`: of the
-    kernel or the stream; `cycles` it takes by itself, `predicted` by the plan where it says."""
+    kernel or the stream; `cycles` it takes by itself (a compilation: predicted, per full chunk), `predicted` by the
+    plan where it says; error: predicted / cycles - 1."""
 
     kind: str
     name: str
     cycles: int
     predicted: int | None = None
+    error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

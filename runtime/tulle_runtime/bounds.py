@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,10 @@ def limit_of(
     if chunks is not None:
         candidates.append(Limit("latency", "first chunk", first_chunk, None if latency is None else round(latency)))
     limit = max(candidates, key=lambda each: each.cycles, default=None)
-    return limit if limit is not None and limit.cycles else None
+    if limit is None or limit.cycles == 0:
+        return None
+    error = None if limit.predicted is None else round(limit.predicted / limit.cycles - 1, 4)
+    return replace(limit, error=error)
 
 
 def _predicted(kernel: Kernel, chunks: float | None) -> int | None:

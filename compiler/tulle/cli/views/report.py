@@ -66,8 +66,9 @@ def _limit(report: Report) -> list[tuple[Cell, ...]]:
     if limit is None:
         return []
     what = {"kernel": limit["name"], "latency": "latency of the first chunk"}.get(limit["kind"], limit["kind"])
-    predicted = f" (predicted {limit['predicted']:,})" if limit.get("predicted") else ""
-    return [("limited by", f"{what}: {limit['cycles']:,} cycles{predicted}")]
+    scope = " per chunk" if report["status"] == "compiled" else ""
+    predicted = f" (predicted {limit['predicted']:,}, {limit['error']:+.1%})" if limit.get("predicted") else ""
+    return [("limited by", f"{what}: {limit['cycles']:,} cycles{scope}{predicted}")]
 
 
 def memory_table(report: Report) -> Table:
