@@ -106,25 +106,30 @@ def _fan_out(g: int, rows: int, heads: int, arriving: Port) -> tuple[tuple[int, 
     return tuple(fans)
 
 
-def place_of(worker: int, rows: int) -> tuple[int, int]:
-    """(column, row) of a worker in its head's block: down the first column, up the next, ..."""
-    column, row = divmod(worker, rows)
-    return column, row if column % 2 == 0 else rows - 1 - row
-
-
 def worker_at(column: int, row: int, rows: int) -> int:
-    """The worker at a place of its head's block."""
+    """The worker at a place of its head's block: they go down the first column, up the next, ..."""
     return column * rows + (row if column % 2 == 0 else rows - 1 - row)
 
 
 def _snake(g: int, rows: int, heads: int, parity: int) -> tuple[Bundle, ...]:
-    """Worker w sends to worker w + 1, for w of one parity."""
-    hops = []
-    for worker in range(parity, g * rows - 1, 2):
-        (c, r), (c2, r2) = place_of(worker, rows), place_of(worker + 1, rows)
-        along = Leg(Port.SOUTH if r2 > r else Port.NORTH, at(r2))
-        leg = along if c == c2 else Leg(Port.EAST, at(c2, g))
-        hops.append(Bundle(0, (heads, 1), at(c, g), at(r), Port.RAMP, (leg,), Port.RAMP))
+    """Worker w sends to worker w + 1, for w of one parity: along every column, and from its end to the next column."""
+    hops: list[Bundle] = []
+    for column in range(g):
+        down = column % 2 == 0
+        heading, top, turn = (Port.SOUTH, 0, 1) if down else (Port.NORTH, rows - 1, -1)
+        first = (parity - column * rows) % 2  # place in the column of the first worker of this parity
+        count = (rows - first) // 2  # senders that have a next worker in the column
+        if count > 0:
+            start = top + turn * first
+            along = Leg(heading, at(start + turn, 0, 2 * turn))
+            hops.append(
+                Bundle(0, (heads, count), at(column, g), at(start, 0, 2 * turn), Port.RAMP, (along,), Port.RAMP)
+            )
+        if column < g - 1 and (column * rows + rows - 1) % 2 == parity:
+            across = Leg(Port.EAST, at(column + 1, g))
+            hops.append(
+                Bundle(0, (heads, 1), at(column, g), at(top + turn * (rows - 1)), Port.RAMP, (across,), Port.RAMP)
+            )
     return tuple(hops)
 
 
