@@ -9,6 +9,7 @@ from lark import Token, v_args
 from tulle_ir.code import DType
 from tulle_ir.program import Buffer, Category, Grid, ProgramClass, Queue, Register, Table, Task, Trigger
 from tulle_ir.text.code_reader import Block, CodeReader
+from tulle_ir.text.likeness import Likeness
 from tulle_ir.text.reader import error
 
 Kind = TypeVar("Kind")
@@ -29,18 +30,31 @@ class ClassReader(CodeReader):
         sram: int,
         *members: object,
     ) -> ProgramClass:
-        registers = tuple(register for group in members if isinstance(group, tuple) for register in group)
         program_class = ProgramClass(
             name=str(name),
             grid=Grid(*at, *(step or (1, 1))),
             sram_bytes=sram,
             buffers=all_of(Buffer, members),
             tables=all_of(Table, members),
-            registers=registers,
+            registers=_registers(members),
             queues=all_of(Queue, members),
             tasks=all_of(Task, members),
         )
         return self.put(keyword, program_class)
+
+    def like_class(
+        self,
+        keyword: Token,
+        name: Token,
+        at: tuple[int, int, int, int],
+        step: tuple[int, int] | None,
+        sram: int,
+        model: Token,
+        colors: tuple[int, ...] | None,
+        *own: object,
+    ) -> Likeness:
+        mine = (*all_of(Buffer, own), *all_of(Table, own), *_registers(own))
+        return Likeness(keyword, str(name), Grid(*at, *(step or (1, 1))), sram, model, colors, mine)
 
     def buffer(
         self, keyword: Token, name: Token, dtype: Token, size: int, address: int, kind: Token | None, data: Token | None
@@ -87,6 +101,10 @@ class ClassReader(CodeReader):
 
 
 v_args(inline=True)(ClassReader)  # lark passes the children as arguments
+
+
+def _registers(members: tuple[object, ...]) -> tuple[Register, ...]:
+    return tuple(register for group in members if isinstance(group, tuple) for register in group)
 
 
 def _trigger(on: Token | None) -> tuple[Trigger, str]:

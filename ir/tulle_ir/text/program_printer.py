@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from typing import assert_never
 
 import numpy as np
 
@@ -24,6 +26,7 @@ from tulle_ir.program import (
 )
 from tulle_ir.text import code_printer
 from tulle_ir.text.lexical import name, queue, string
+from tulle_ir.text.likeness import Member, members, renamed, skeleton
 from tulle_ir.text.path_printer import braces, bundle
 from tulle_ir.text.tensor_text import inline_values, shape_text
 
@@ -44,8 +47,7 @@ def _items(program: Program) -> Iterator[str]:
         yield from _stream(stream)
     for route in program.routes:
         yield from _route(route)
-    for program_class in program.classes:
-        yield from _class(program_class)
+    yield from _classes(program.classes)
     for tensor in sorted(program.tensors):
         yield _tensor(tensor, program.tensors[tensor])
 
@@ -84,24 +86,50 @@ def _route(route: Route) -> Iterator[str]:
     return braces(f"route {string(route.name)}", (bundle(part) for part in route.bundles))
 
 
-def _class(program_class: ProgramClass) -> Iterator[str]:
-    grid = program_class.grid
+def _classes(classes: Sequence[ProgramClass]) -> Iterator[str]:
+    """Classes in full, or like the first before them that has the same code."""
+    names = Counter(of.name for of in classes)
+    models: dict[Hashable, ProgramClass] = {}
+    for of in classes:
+        model = models.setdefault(skeleton(of), of) if of.tasks and names[of.name] == 1 else of
+        yield from braces(_class_head(of), _members(of)) if model is of else _like(of, model)
+
+
+def _class_head(of: ProgramClass) -> str:
+    grid = of.grid
     step = "" if (grid.step_x, grid.step_y) == (1, 1) else f" step ({grid.step_x}, {grid.step_y})"
-    at = f"at {[grid.x, grid.y, grid.width, grid.height]}{step}"
-    return braces(f"class {string(program_class.name)} {at} sram {program_class.sram_bytes}", _members(program_class))
+    return f"class {string(of.name)} at {[grid.x, grid.y, grid.width, grid.height]}{step} sram {of.sram_bytes}"
+
+
+def _like(of: ProgramClass, model: ProgramClass) -> Iterator[str]:
+    """A class by what tells it from its model."""
+    colors = [queue.color for queue in of.queues]
+    same = colors == [queue.color for queue in model.queues]
+    head = f"{_class_head(of)} like {string(model.name)}" + ("" if same else f" colors {', '.join(map(str, colors))}")
+    pairs = zip(members(of), members(renamed(model, of.name)), strict=True)
+    own = [_member(member) for member, other in pairs if member != other]
+    return braces(head, own) if own else iter([head])
 
 
 def _members(program_class: ProgramClass) -> Iterator[str]:
-    for buffer in program_class.buffers:
-        yield _buffer(buffer)
-    for table in program_class.tables:
-        yield _table(table)
-    for register in program_class.registers:
-        yield _register(register)
+    for member in members(program_class):
+        yield _member(member)
     for declared in program_class.queues:
         yield _queue(declared)
     for task in program_class.tasks:
         yield from code_printer.block(_task_head(task), task.code)
+
+
+def _member(member: Member) -> str:
+    match member:
+        case Buffer():
+            return _buffer(member)
+        case Table():
+            return _table(member)
+        case Register():
+            return _register(member)
+        case _:
+            assert_never(member)
 
 
 def _buffer(buffer: Buffer) -> str:

@@ -13,6 +13,7 @@ from tulle_ir.tensors import Layered
 from tulle_ir.text.array_reader import ArrayReader, check_stored
 from tulle_ir.text.class_reader import all_of
 from tulle_ir.text.fabric_reader import size_of
+from tulle_ir.text.likeness import Likeness, members
 from tulle_ir.text.reader import error
 from tulle_ir.text.tensor_text import array_of, numpy_dtype
 
@@ -38,7 +39,7 @@ class ProgramReader(ArrayReader):
             name=str(name),
             symbols=all_of(Symbol, items),
             routes=all_of(Route, items),
-            classes=all_of(ProgramClass, items),
+            classes=self._classes(items),
             streams=all_of(HostStream, items),
             protocol=protocols[0] if protocols else None,
             tensors=self._tensors(all_of(Declared, items)),
@@ -52,6 +53,27 @@ class ProgramReader(ArrayReader):
 
     def symbol(self, keyword: Token, name: Token, region: tuple[int, int, int, int], *named: Token | None) -> Symbol:
         return self.put(keyword, Symbol(str(name), region, *(str(text or "") for text in named)))
+
+    def _classes(self, items: tuple[object, ...]) -> tuple[ProgramClass, ...]:
+        """The classes in order; each may be like one before it."""
+        known: dict[str, ProgramClass] = {}
+        classes: list[ProgramClass] = []
+        for item in items:
+            if isinstance(item, Likeness):
+                if item.model not in known:
+                    raise error(f"no class '{item.model}' stands before this one", item.model)
+                item = self._placed(item, item.of(known[item.model]))
+            if isinstance(item, ProgramClass):
+                known.setdefault(item.name, item)
+                classes.append(item)
+        return tuple(classes)
+
+    def _placed(self, likeness: Likeness, of: ProgramClass) -> ProgramClass:
+        """Members that the text does not show stand where their class does."""
+        for member in (*members(of), *of.queues):
+            if not self.places.of(member):
+                self.put(likeness.keyword, member)
+        return self.put(likeness.keyword, of)
 
     # ---- tensors ----
 
