@@ -20,7 +20,7 @@ from tulle_ir.tensors import TensorFile, open_tensors, store_chunks
 from tulle_ir.text import (
     Places,
     Stage,
-    parse_program,
+    parse_repeated,
     parse_stage_with_places,
     parse_with_places,
     print_program,
@@ -102,7 +102,7 @@ def read_artifact(path: Path) -> Artifact:
     tensors = TensorFile(archive.view(TENSORS), f"{path}:{TENSORS}", _digest(digests, TENSORS, path))
     if "program" not in stages:
         raise BadInput(f"the member '{_member('program')}' is missing", where=str(path))
-    program = parse_program(stages["program"], tensors, f"{path}:{_member('program')}")
+    program = parse_repeated(stages["program"], tensors, f"{path}:{_member('program')}")
     return Artifact(manifest, stages, program)
 
 

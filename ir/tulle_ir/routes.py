@@ -62,10 +62,11 @@ class RouteEntries:
     port: np.ndarray  # u8[n]
     mask: np.ndarray  # u8[n]
     mesh: tuple[int, int]
+    key: np.ndarray  # i64[n], router * _COLORS + color
 
     def find(self, router: np.ndarray, color: np.ndarray) -> np.ndarray:
         """Index of the entry (router, color) for arrays of both, MISSING where there is none."""
-        key = self.router.astype(np.int64) * _COLORS + self.color
+        key = self.key
         wanted = router.astype(np.int64) * _COLORS + color
         if not len(key):
             return np.full(len(wanted), MISSING, np.int64)
@@ -108,6 +109,7 @@ def expand_routes(program: Program) -> tuple[RouteEntries, list[RouteFinding]]:
         port=port[first],
         mask=mask,
         mesh=program.mesh,
+        key=key[first],
     )
     last = np.append(first[1:], len(key)) - 1
     findings += _at(program, entries, RouteProblem.INPUTS, port[last[: len(first)]] != port[first])

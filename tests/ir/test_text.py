@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.program import Program
-from tulle_ir.text import parse_program, parse_with_places, print_program, print_stage, stored_tensors
+from tulle_ir.text import parse_program, parse_repeated, parse_with_places, print_program, print_stage, stored_tensors
 from tulle_ir.text.lexical import WORDS
 from tulle_ir.text.parse import language
 
@@ -209,3 +209,42 @@ def test_words_of_the_language_are_those_of_the_grammar() -> None:
     keywords = beside_names - {"NAME", "STRING"}
     reserved = {word for word in words if any(re.fullmatch(patterns[name], word) for name in keywords)}
     assert reserved == WORDS
+
+
+def _program_of_twins() -> str:
+    """Canonical text of classes that repeat each other."""
+    member = "\n".join(
+        [
+            "    buffer X : f16[64] at 0",
+            "    register n",
+            "    input %i : f16 color 1 queue 0",
+            "    task go on start {",
+            "      loop n < 3 {",
+            "        add X, X, 1.0 over 4",
+            "      }",
+            "    }",
+            "    task idle {}",
+        ]
+    )
+    classes = [f'  class "c{k}" at [{k}, 0, 1, 1] sram 256 {{\n{member}\n  }}' for k in range(3)]
+    bare = '  class "bare" at [3, 0, 1, 1] sram 64 {}'
+    text = 'program "twins" target "generic" mesh 4x1 {\n' + "\n".join([*classes, bare]) + "\n}\n"
+    return print_program(parse_program(text))
+
+
+def test_repeated_members_are_read_as_if_each_was_parsed() -> None:
+    text = _program_of_twins()
+    assert parse_repeated(text, {}, "f") == parse_program(text)
+    assert len(parse_repeated(text, {}, "f").classes) == 4
+
+
+@pytest.mark.parametrize("change", [("task idle", "tusk idle"), ("buffer X", "buffer\n X"), ("loop n", "loop q r")])
+def test_another_layout_or_a_wrong_text_is_read_as_ever(change: tuple[str, str]) -> None:
+    text = _program_of_twins().replace(*change)
+    results = []
+    for parse in (parse_program, lambda text: parse_repeated(text, {}, "<text>")):
+        try:
+            results.append(parse(text))
+        except BadInput as error:
+            results.append(str(error))
+    assert results[0] == results[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from lark import Token, v_args
@@ -113,7 +114,7 @@ def _trigger(on: Token | None) -> tuple[Trigger, str]:
     return (Trigger.DATA, str(on)) if on.type == "QUEUE" else (Trigger.START, "")
 
 
-def all_of(kind: type[Kind], items: tuple[object, ...]) -> tuple[Kind, ...]:
+def all_of(kind: type[Kind], items: Iterable[object]) -> tuple[Kind, ...]:
     """The items of one kind, in order."""
     return tuple(item for item in items if isinstance(item, kind))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
@@ -16,7 +17,8 @@ from tulle_ir.text.places import Places, TextError
 from tulle_ir.text.stage import Stage
 from tulle_ir.text.stage_reader import StageReader
 
-_GRAMMARS = {"program": ("tlir.lark",), "stage": ("tlir.lark", "stages.lark")}  # by start rule
+_GRAMMARS = {"program": ("tlir.lark",), "stage": ("tlir.lark", "stages.lark")}
+_STARTS = {"program": ["program", "member"], "stage": ["stage"]}  # rules
 _FIRST = re.compile(r"(?:\s|//[^\n]*\n)*(program|graph|plan|placed|routed)\b")
 _PLAIN_WORDS = {
     "NAME": "a name",
@@ -70,19 +72,27 @@ def parse_stage_with_places(
     return _parse(text, tensors, file, "program" if level_of(text) == "program" else "stage")
 
 
+def parse_member(text: str) -> tuple[object, ...]:
+    """What a class, or a member of one, declares: a text without its surroundings. Raises BadInput."""
+    declared, _ = _parse(text, None, "", "program", "member")
+    return declared if isinstance(declared, tuple) else (declared,)
+
+
 def level_of(text: str) -> str:
     """The level of the stage that a text begins like; "" if like none."""
     found = _FIRST.match(text)
     return found[1] if found else ""
 
 
-def _parse(text: str, tensors: Mapping[str, np.ndarray] | None, file: str, start: str) -> tuple[Stage, Places]:
-    parser, reader = _parser(start)
+def _parse(
+    text: str, tensors: Mapping[str, np.ndarray] | None, file: str, grammar: str, start: str = ""
+) -> tuple[Any, Places]:
+    parser, reader = _parser(grammar)
     with _lock:
         reader.places, reader.beside = Places(file), tensors or {}
         places = reader.places
         try:
-            return parser.parse(text, start=start), places  # pyright: ignore[reportReturnType]
+            return parser.parse(text, start=start or grammar), places
         except TextError as error:
             raise error.as_bad_input(file) from None
         except UnexpectedInput as error:
@@ -97,11 +107,11 @@ def language() -> Lark:
 
 
 @cache
-def _parser(start: str) -> tuple[Lark, StageReader]:
+def _parser(grammar: str) -> tuple[Lark, StageReader]:
     folder = files("tulle_ir").joinpath("text")
-    grammar = "\n".join(folder.joinpath(part).read_text(encoding="utf-8") for part in _GRAMMARS[start])
+    rules = "\n".join(folder.joinpath(part).read_text(encoding="utf-8") for part in _GRAMMARS[grammar])
     reader = StageReader()
-    return Lark(grammar, parser="lalr", start=start, transformer=reader, propagate_positions=False), reader
+    return Lark(rules, parser="lalr", start=_STARTS[grammar], transformer=reader, propagate_positions=False), reader
 
 
 def _explain(error: UnexpectedInput, parser: Lark, text: str) -> TextError:
