@@ -16,10 +16,10 @@ GENERIC = load_target("generic")
 
 def test_progress_counts_up_to_the_result() -> None:
     seen: list[tuple[int, int]] = []
-    result = run_fast(wires(16, 16, 2000), GENERIC, [], progress=lambda *now: seen.append(now))
+    result = run_fast(chains(16, 16, 12000), GENERIC, [], progress=lambda *now: seen.append(now))
     assert len(seen) > 2
     assert seen == sorted(seen)
-    assert seen[-1][1] == result.crossings == 16 * 2000 * 17
+    assert seen[-1][1] == result.crossings == 16 * 12000 * 15 * 3
 
 
 def test_an_interrupt_ends_the_run() -> None:

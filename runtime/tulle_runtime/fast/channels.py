@@ -1,10 +1,15 @@
 """Channels and the timing wheel: push, pop, and who is woken when.
 
-An entity (router, PE, host link) is woken when the head of one of its channels becomes visible and in the cycle after a
-full channel that it fills was popped. Waking without need is harmless.
+Whether a wavelet is visible, and whether there is space, is read from the cycles noted in the slots, not from the order
+of evaluation: so an entity may go ahead of the present cycle (G_TIME) as far as all that it reads is certain.
+
+An entity (router, PE, host link) is woken when the head of one of its channels becomes visible and when a full channel
+that it fills gains space. Waking without need is harmless.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from tulle_runtime.fast.jit import inlined, inner
 from tulle_runtime.fast.words import (
@@ -12,16 +17,25 @@ from tulle_runtime.fast.words import (
     CAPACITY_MASK,
     CONSUMER,
     COUNT,
+    CREDIT,
     FAR,
+    FEEDER,
+    G_CROSSINGS,
     G_ENTITIES,
     G_FAR,
+    G_HOPS,
     G_ROUTERS,
+    G_TIME,
     HEAD,
+    HOPS,
     LAST_POP,
     LATENCY,
     NEAR,
+    NO_FEEDER,
     PRODUCER,
     RING,
+    SILENT,
+    TAIL,
 )
 
 
@@ -77,9 +91,9 @@ def wake_near(m, entity, when):
 
 
 @inlined
-def wake(m, entity, t, when):
-    """Wakes the entity at `when`, after t."""
-    if when - t < NEAR:
+def wake(m, entity, when):
+    """Wakes the entity at `when`, after the present cycle."""
+    if when - m.g[G_TIME] < NEAR:
         wake_near(m, entity, when)
     else:
         wake_far(m, entity, when)
@@ -88,44 +102,90 @@ def wake(m, entity, t, when):
 @inlined
 def head_time(m, base):
     """The cycle from which the head of a channel that is not empty is visible."""
-    return m.ch[m.ch[base + HEAD] + 1] + m.ch[base + LATENCY]
+    return m.ch[m.ch[base + HEAD] + 1]
+
+
+_FAR_BACK = 32  # channels
+
+
+@inner
+def _earliest(m, base):
+    """A cycle before which no wavelet that is not yet there can be visible in a channel: the nearest wavelet on its way
+    there advances in the present cycle at the earliest, and needs the latencies in between."""
+    on_the_way = np.int64(0)
+    for _ in range(_FAR_BACK):
+        on_the_way += m.ch[base + LATENCY]
+        base = m.ch[base + FEEDER]
+        if base == NO_FEEDER:
+            break
+        if m.ch[base + COUNT] != 0:
+            return max(m.g[G_TIME], np.int64(head_time(m, base))) + on_the_way
+        if m.ch[base + SILENT] > m.g[G_TIME]:
+            return m.ch[base + SILENT] + on_the_way
+    return m.g[G_TIME] + on_the_way
 
 
 @inlined
-def has_space(m, base, t):
-    """Whether the channel held less than its capacity at the start of t (nobody pushed in t yet)."""
-    held = m.ch[base + COUNT] + (1 if m.ch[base + LAST_POP] == t else 0)
-    return held < (m.ch[base + CAPACITY] & CAPACITY_MASK)
+def stays_empty(m, base, t):
+    """Whether an empty channel certainly has no visible wavelet up to t."""
+    if m.ch[base + SILENT] > t:
+        return True
+    earliest = _earliest(m, base)
+    m.ch[base + SILENT] = earliest
+    return earliest > t
+
+
+SPACE, FULL, UNKNOWN = 1, 0, 2  # of space
+
+
+@inlined
+def space(m, base, t):
+    """Whether the channel has space in cycle t, or may have: UNKNOWN if pops yet to come decide that."""
+    if m.ch[base + COUNT] < (m.ch[base + CAPACITY] & CAPACITY_MASK):
+        return SPACE if m.ch[m.ch[base + TAIL] + 1] + m.ch[base + CREDIT] <= t else FULL
+    return FULL if t - m.ch[base + CREDIT] < m.g[G_TIME] else UNKNOWN
+
+
+@inlined
+def wake_for_space(m, base, entity):
+    """Wakes the entity, which fills the channel but found no space, when it has; a full channel does so at its pop."""
+    if m.ch[base + COUNT] < (m.ch[base + CAPACITY] & CAPACITY_MASK):
+        wake(m, entity, m.ch[m.ch[base + TAIL] + 1] + m.ch[base + CREDIT])
 
 
 @inlined
 def push(m, base, value, t):
     """Adds a wavelet to a channel that has space."""
+    slot = m.ch[base + TAIL]
+    visible = t + m.ch[base + LATENCY]
+    m.ch[slot] = value
+    m.ch[slot + 1] = visible
+    slot += 2
+    if slot == base + RING + 2 * (m.ch[base + CAPACITY] & CAPACITY_MASK):
+        slot = base + RING
+    m.ch[base + TAIL] = slot
     n = m.ch[base + COUNT]
-    ring = 2 * (m.ch[base + CAPACITY] & CAPACITY_MASK)
-    at = m.ch[base + HEAD] + 2 * n
-    if at >= base + RING + ring:
-        at -= ring
-    m.ch[at] = value
-    m.ch[at + 1] = t
     m.ch[base + COUNT] = n + 1
+    m.g[G_CROSSINGS] += m.ch[base + CREDIT]
+    m.g[G_HOPS] += m.ch[base + HOPS]
     if n == 0:
-        wake(m, m.ch[base + CONSUMER], t, t + m.ch[base + LATENCY])
+        wake(m, m.ch[base + CONSUMER], visible)
 
 
 @inlined
 def pop(m, base, t):
     """Takes the head, which is visible; returns its bits. Wakes the producer if the channel was full."""
-    head = m.ch[base + HEAD]
-    value = m.ch[head]
+    slot = m.ch[base + HEAD]
+    value = m.ch[slot]
+    m.ch[slot + 1] = t
     capacity = m.ch[base + CAPACITY] & CAPACITY_MASK
-    after = head + 2
-    if after == base + RING + 2 * capacity:
-        after = base + RING
-    m.ch[base + HEAD] = after
+    slot += 2
+    if slot == base + RING + 2 * capacity:
+        slot = base + RING
+    m.ch[base + HEAD] = slot
     n = m.ch[base + COUNT]
     m.ch[base + COUNT] = n - 1
     m.ch[base + LAST_POP] = t
     if n == capacity:
-        wake_near(m, m.ch[base + PRODUCER], t + 1)
+        wake(m, m.ch[base + PRODUCER], t + m.ch[base + CREDIT])
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tulle_runtime.fast.channels import has_space, head_time, pop, push, wake
+from tulle_runtime.fast.channels import FULL, SPACE, head_time, pop, push, space, wake, wake_for_space
 from tulle_runtime.fast.jit import inlined, inner
 from tulle_runtime.fast.numbers import apply, from_bits
 from tulle_runtime.fast.operands import (
@@ -27,7 +27,6 @@ from tulle_runtime.fast.words import (
     F16,
     F32,
     FMA,
-    G_CROSSINGS,
     HEAD,
     IMMEDIATE,
     MEMORY,
@@ -103,16 +102,19 @@ def source_ready(m, base, entity, t):
     visible = head_time(m, base)
     if visible <= t:
         return True
-    wake(m, entity, t, visible)
+    wake(m, entity, visible)
     return False
 
 
 @inlined
-def sink_ready(m, base, t):
-    """Whether the channel has space (or there is none to fill)."""
+def sink_space(m, base, entity, t):
+    """Whether the channel has space (or there is none to fill), as `space` says."""
     if base < 0:
-        return base == NO_QUEUE
-    return has_space(m, base, t)
+        return SPACE if base == NO_QUEUE else FULL
+    found = space(m, base, t)
+    if found == FULL:
+        wake_for_space(m, base, entity)
+    return found
 
 
 @inlined
@@ -270,4 +272,3 @@ def send(m, pe, base, value, t):
     """Pushes a wavelet of the compute engine."""
     push(m, base, value, t)
     m.counts[pe * N_WORDS + N_SENT] += 1
-    m.g[G_CROSSINGS] += 1

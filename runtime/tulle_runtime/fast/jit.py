@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -25,4 +26,19 @@ def _pointer(typingctx: Any, array: Any) -> Any:
     return types.CPointer(array.dtype)(array), build
 
 
+def _prefetch(typingctx: Any, array: Any, index: Any) -> Any:
+    """Has the cache line of an element fetched that is soon needed. `array` is a pointer."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        fetch = builder.module.globals.get("llvm.prefetch.p0") or ir.Function(builder.module, kind, "llvm.prefetch.p0")
+        at = builder.bitcast(builder.gep(args[0], [args[1]]), byte)
+        builder.call(fetch, [at, number(0), number(3), number(1)])  # for reading, into all levels, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), build
+
+
 pointer: Any = intrinsic(_pointer)
+prefetch: Any = intrinsic(_prefetch)

@@ -11,10 +11,13 @@ from tulle_ir.routes import EDGE, INDEX, RAMP, RouteEntries, expand_routes
 from tulle_ir.target import Target
 from tulle_runtime.fast import sram
 from tulle_runtime.fast import words as w
+from tulle_runtime.fast.chains import Chains, join
 from tulle_runtime.fast.code import FlatClass, flatten, wrap
 from tulle_runtime.fast.machine import Machine
 
 _LOG = 1 << 16  # least entries of the output log
+_NONE = -1 << 40  # an entry has no such output
+_AHEAD = 8  # most cycles
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,16 @@ class Layout:
 
     machine: Machine
     entries: RouteEntries
-    entry_base: np.ndarray  # i64[entries]
-    down_base: np.ndarray  # i64[entries], -1 where nothing goes down the ramp
+    runs: np.ndarray  # bool[entries]: not within a chain
+    channels: np.ndarray  # i64[2 entries] bases: the channel of each entry, then the one it fills at the ramp; -1: none
     memory: np.ndarray  # u8[]
     class_first: list[int]  # first PE of each class
     input_ports: list[HostPort]  # in the order of machine.ports
 
 
-def build(program: Program, target: Target, inputs: list[list[np.ndarray]]) -> Layout:
-    """All arrays of a run that is about to begin."""
+def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, ahead: bool) -> Layout:
+    """All arrays of a run that is about to begin. With `ahead` chains are joined and entities go ahead of the present
+    cycle; then only the result of a run that ends `ok` is exact."""
     width, height = program.mesh
     entries, _ = expand_routes(program)
     routers, router_of = np.unique(entries.router, return_inverse=True)
@@ -51,7 +55,7 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]]) -> L
     for cls, first in zip(program.classes, class_first, strict=False):
         channels.set_depths(cls, place[first : first + sram.pes(cls)], target)
     ports = _Ports(in_ports, entries, links, link_of, width)
-    ch = channels.fill(ports, out_ports, first_link, width)
+    ch = channels.fill(ports, out_ports, first_link, width, ahead)
 
     counts = np.zeros((len(place), w.N_WORDS), np.int64)
     counts[:, (w.N_FIRST, w.N_LAST, w.N_EPOCH)] = -1
@@ -59,11 +63,13 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]]) -> L
     memory, starts = _memory(program)
     pe, pe_base = _records(program, flats, class_first, starts, place, channels)
     feed, port_rows = ports.rows(inputs, channels)
-    log = max(_LOG, 2 * channels.out_links)
+    if ahead:
+        _set_ahead(pe, pe_base, ch, place, channels)
+    log = max(_LOG, 2 * (1 + _AHEAD) * channels.out_links)
     machine = Machine(
         ch=ch,
-        router_first=np.append(np.flatnonzero(np.diff(router_of, prepend=-1)), len(router_of)).astype(np.int32),
-        router_entries=channels.base.astype(np.int32),
+        routers=_routers(channels, len(routers), len(ch)),
+        router_entries=channels.base[: len(router_of)][channels.runs].astype(np.int32),
         pe=pe,
         pe_base=pe_base,
         place=place.astype(np.int32),
@@ -72,9 +78,9 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]]) -> L
         code=np.concatenate([flat.code for flat in flats] or [np.zeros((0, w.ROW_WORDS), np.int32)]),
         counts=counts,
         waited=np.zeros((len(place), len(target.input_queues) + 1), np.int32),
-        contended=np.zeros(len(entries.router), np.int32),
-        g=_globals(target, len(routers), len(place), entities, channels.out_links, log),
-        pending=np.zeros(entities, np.uint8),
+        contended=np.zeros(int(channels.runs.sum()), np.int32),
+        g=_globals(target, len(routers), len(place), entities, channels.out_links, log, ahead),
+        pending=np.zeros(entities, np.uint16),
         near=np.zeros((w.NEAR, entities), np.int32),
         near_count=np.zeros((w.NEAR, 2), np.int64),
         far_head=np.full(w.FAR, -1, np.int32),
@@ -93,7 +99,7 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]]) -> L
     )
     _first_wakes(machine, program, class_first, first_pe, first_link, target)
     return Layout(
-        machine, entries, channels.base, channels.down, memory, class_first, [in_ports[k] for k in ports.order]
+        machine, entries, channels.runs, channels.bases(), memory, class_first, [in_ports[k] for k in ports.order]
     )
 
 
@@ -118,10 +124,13 @@ def _link_keys(ports: list[HostPort], width: int) -> np.ndarray:
     return np.array([(port.y * width + port.x) * 4 + INDEX[port.side] for port in ports], np.int64)
 
 
-def _globals(target: Target, routers: int, pes: int, entities: int, out_links: int, log: int) -> np.ndarray:
+def _globals(
+    target: Target, routers: int, pes: int, entities: int, out_links: int, log: int, ahead: bool
+) -> np.ndarray:
     g = np.zeros(w.G_WORDS, np.int64)
     g[w.G_LAST] = -1
-    g[w.G_ROUTERS], g[w.G_PES], g[w.G_ENTITIES], g[w.G_OUT_LINKS] = routers, pes, entities, out_links
+    g[w.G_ROUTERS], g[w.G_PES], g[w.G_ENTITIES] = routers, pes, entities
+    g[w.G_OUT_LINKS], g[w.G_AHEAD] = (1 + _AHEAD) * out_links, _AHEAD if ahead else 0
     g[w.G_LOG_SIZE], g[w.G_QUEUES] = log, len(target.input_queues)
     g[w.G_LAUNCH], g[w.G_DISPATCH] = target.launch_cycles, target.dispatch_cycles
     g[w.G_ISSUE], g[w.G_ROW] = target.vector_issue, target.row_overhead
@@ -129,6 +138,29 @@ def _globals(target: Target, routers: int, pes: int, entities: int, out_links: i
     g[w.G_LOAD], g[w.G_BRANCH], g[w.G_DIVIDE] = target.load_cycles, target.branch_cycles, target.divide_cycles
     g[w.G_BANK], g[w.G_GROUPS] = target.sram_bytes // target.banks, target.bank_groups
     return g
+
+
+def _routers(channels: _Channels, routers: int, words: int) -> np.ndarray:
+    """The routers' records, and one more that ends the last one's entries; `words` of the channel array."""
+    records = np.zeros((routers + 1, w.ROUTER_WORDS), np.int32)
+    router_of = channels.router_of[channels.runs]
+    records[:, w.Q_FIRST] = np.searchsorted(router_of, np.arange(routers + 1))
+    bases = np.append(channels.base[: len(channels.router_of)][channels.runs], words)
+    line = bases[records[:, w.Q_FIRST]] // w.LINE
+    records[:, w.Q_LINE], records[:-1, w.Q_LINES] = line, np.diff(line)
+    return records
+
+
+def _set_ahead(pe: np.ndarray, pe_base: np.ndarray, ch: np.ndarray, place: np.ndarray, channels: _Channels) -> None:
+    """How far a PE may go ahead: until what its routers may yet push into one of its channels is visible.
+
+    In the present cycle routers come before PEs and host links, so what the latter push may come a cycle earlier."""
+    entries, n = channels.entries, len(channels.entries.router)
+    base = channels.base[n:][channels.delivers]
+    known = ch[base + w.LATENCY] - (ch[base + w.FEEDER] == w.NO_FEEDER)
+    least = np.full(int(entries.mesh[0] * entries.mesh[1]), _AHEAD, np.int64)
+    np.minimum.at(least, entries.router[channels.delivers], known)
+    pe[pe_base + w.AHEAD] = least[place]
 
 
 def _memory(program: Program) -> tuple[np.ndarray, list[int]]:
@@ -191,7 +223,7 @@ def _first_wakes(
             done = int(m.near_count[when, 1])
             m.near[when, m.near.shape[1] - done - len(entities) : m.near.shape[1] - done] = entities[::-1]
             m.near_count[when, 1] += len(entities)
-            m.pending[entities] |= np.uint8(1 << when)
+            m.pending[entities] |= np.uint16(1 << when)
         elif len(entities):
             bucket = when % w.FAR
             m.far_head[bucket] = entities[0]
@@ -203,91 +235,136 @@ def _first_wakes(
 
 
 class _Channels:
-    """Channels: one per entry (link or up-ramp), each followed by the down-ramp channel if it has one."""
+    """Channel e is the link or up-ramp channel of entry e, channel n + e the down-ramp channel that entry e of n fills.
+    The channels of a chain share one base."""
 
     def __init__(
         self, entries: RouteEntries, target: Target, router_of: np.ndarray, pe_entity: np.ndarray, has_pe: np.ndarray
     ) -> None:
-        self.entries, self.router_of = entries, router_of.astype(np.int64)
+        self.entries, self.router_of, n = entries, router_of.astype(np.int64), len(entries.router)
         up = entries.port == RAMP
-        self.capacity = np.where(up, target.ramp_cycles + target.router_depth, target.router_depth).astype(np.int64)
-        self.latency = np.where(up, 1 + target.ramp_cycles, target.hop_cycles)
+        self.capacity = np.full(2 * n, target.ramp_cycles, np.int64)
+        self.capacity[:n] = np.where(up, target.ramp_cycles + target.router_depth, target.router_depth)
+        self.latency = np.full(2 * n, target.ramp_cycles, np.int64)
+        self.latency[:n] = np.where(up, 1 + target.ramp_cycles, target.hop_cycles)
+        self.is_link = np.concatenate([~up, np.zeros(n, bool)])
         self.delivers = entries.mask >> RAMP & 1 != 0
-        self.down_capacity = np.full(len(entries.router), target.ramp_cycles, np.int64)
-        self.down_latency = target.ramp_cycles
         # where there is no PE the router itself is woken, which is harmless
         self.pe = np.where(has_pe[entries.router], pe_entity[entries.router], self.router_of)
+        self.consumer = np.concatenate([self.router_of, self.pe])
         self.base = np.zeros(0, np.int64)
-        self.down = np.zeros(0, np.int64)
+        self.runs = np.ones(n, bool)  # entries that the router must look at
         self.out_links = 0
 
     def set_depths(self, cls: ProgramClass, place: np.ndarray, target: Target) -> None:
         """Capacities of the ramp channels that the queues of a class are bound to."""
+        n = len(self.entries.router)
         for queue in cls.queues:
             at = self.entries.find(place, np.full(len(place), queue.color))
             at = at[at >= 0]
             if queue.is_input:
-                self.down_capacity[at] = target.down_ramp_capacity(queue.index)
+                self.capacity[n + at] = target.down_ramp_capacity(queue.index)
             else:
                 self.capacity[at[self.entries.port[at] == RAMP]] = target.up_ramp_capacity(queue.index)
 
     def of_queue(self, place: np.ndarray, color: int, is_input: bool) -> np.ndarray:
         """Channel base per PE, NO_ROUTE where the color has no such entry."""
         at = self.entries.find(place, np.full(len(place), color))
-        if not len(self.entries.router):
+        n = len(self.entries.router)
+        if not n:
             return np.full(len(place), w.NO_ROUTE)
         found, at = at >= 0, np.maximum(at, 0)
         bound = self.delivers[at] if is_input else self.entries.port[at] == RAMP
-        return np.where(found & bound, (self.down if is_input else self.base)[at], w.NO_ROUTE)
+        return np.where(found & bound, self.base[n + at if is_input else at], w.NO_ROUTE)
 
-    def fill(self, ports: _Ports, out_ports: list[HostPort], first_link: int, width: int) -> np.ndarray:
+    def bases(self) -> np.ndarray:
+        """Of the channels that there are, -1 for the others."""
+        return np.where(np.concatenate([np.ones(len(self.delivers), bool), self.delivers]), self.base, -1)
+
+    def fill(self, ports: _Ports, out_ports: list[HostPort], first_link: int, width: int, joined: bool) -> np.ndarray:
         """The channel array."""
-        entries = self.entries
-        outputs = np.unpackbits(entries.mask[:, None], axis=1, bitorder="little")[:, :5].astype(np.int64)
-        fan = outputs.sum(axis=1)
-        size = w.RING + 2 * self.capacity + np.maximum(fan - 1, 0)
-        down_size = np.where(self.delivers, w.RING + 2 * self.down_capacity, 0)
-        ends = np.cumsum(size + down_size)
-        self.base = ends - size - down_size
-        self.down = np.where(self.delivers, self.base + size, -1)
-        ch = np.zeros(int(ends[-1]) if len(ends) else 0, np.int32)
-        self._header(ch, self.base, self.capacity | entries.mask.astype(np.int64) << w.MASK_SHIFT, self.latency)
-        ch[self.base + w.CONSUMER] = self.router_of
-        producer = np.where(entries.port == RAMP, self.pe, self.router_of)
-        fed = ports.entry >= 0
-        producer[ports.entry[fed]] = first_link + ports.link[fed]
+        n = len(self.entries.router)
+        outputs = self._outputs(out_ports, width)
+        follows = np.arange(2 * n)
+        if joined:
+            free = self._free(outputs)
+            follows[free] = outputs[free].max(axis=1)
+        chains = join(follows, self.capacity, self.latency, self.is_link)
+        self.runs = chains.last[:n] == np.arange(n)
+        return self._write(outputs, chains, ports, first_link)
+
+    def _outputs(self, out_ports: list[HostPort], width: int) -> np.ndarray:
+        """i64[n, 5]: the channel behind each output of each entry, or OUT_DROP, OUT_HOST - port, OUT_NEVER, _NONE."""
+        entries, n = self.entries, len(self.entries.router)
         hosts = {((p.y * width + p.x) * 4 + INDEX[p.side], p.color): k for k, p in enumerate(out_ports)}
-        before = np.zeros(len(fan), np.int64)  # outputs already placed
-        for side in range(5):
-            has = np.flatnonzero(outputs[:, side])
-            if side == RAMP:
-                out = self.down[has]
-            else:
-                target = entries.target(side)[has]
-                out = np.where(target >= 0, self.base[target], np.where(target == EDGE, w.OUT_DROP, w.OUT_NEVER))
-                producer[target[target >= 0]] = self.router_of[has[target >= 0]]
-                for at in np.flatnonzero(target == EDGE):
-                    entry = has[at]
-                    port = hosts.get((int(entries.router[entry]) * 4 + side, int(entries.color[entry])))
-                    if port is not None:
-                        out[at] = w.OUT_HOST - port
-                        self.out_links += 1
-            extra = self.base[has] + w.RING + 2 * self.capacity[has] + before[has] - 1
-            ch[np.where(before[has] == 0, self.base[has] + w.OUT, extra)] = out
-            before[has] += 1
-        ch[self.base + w.PRODUCER] = producer
-        down = self.down[self.delivers]
-        self._header(ch, down, self.down_capacity[self.delivers], self.down_latency)
-        ch[down + w.CONSUMER] = self.pe[self.delivers]
-        ch[down + w.PRODUCER] = self.router_of[self.delivers]
+        outputs = np.full((n, 5), _NONE, np.int64)
+        for side in range(4):
+            has = np.flatnonzero(entries.mask >> side & 1)
+            target = entries.target(side)[has]
+            outputs[has, side] = np.where(target >= 0, target, np.where(target == EDGE, w.OUT_DROP, w.OUT_NEVER))
+            for entry in has[target == EDGE]:
+                port = hosts.get((int(entries.router[entry]) * 4 + side, int(entries.color[entry])))
+                if port is not None:
+                    outputs[entry, side] = w.OUT_HOST - port
+                    self.out_links += 1
+        outputs[self.delivers, RAMP] = n + np.flatnonzero(self.delivers)
+        return outputs
+
+    def _free(self, outputs: np.ndarray) -> np.ndarray:
+        """Entries whose only output leads to a channel and is used by no other entry of the router."""
+        used = outputs != _NONE
+        users = np.zeros((int(self.router_of.max(initial=-1)) + 1, 5), np.int64)
+        np.add.at(users, self.router_of, used)
+        alone = (users[self.router_of] == 1) & (outputs >= 0)
+        return np.flatnonzero((used.sum(axis=1) == 1) & alone.any(axis=1))
+
+    def _write(self, outputs: np.ndarray, chains: Chains, ports: _Ports, first_link: int) -> np.ndarray:
+        n, all_channels = len(self.entries.router), np.arange(2 * len(self.entries.router))
+        exists = (chains.last == all_channels) & np.concatenate([np.ones(n, bool), self.delivers])
+        fan = np.concatenate([(outputs != _NONE).sum(axis=1), np.zeros(n, np.int64)])
+        size = np.where(exists, w.RING + 2 * chains.capacity + np.maximum(fan - 1, 0), 0)
+        size += np.where(exists, -size % w.LINE, 0)
+        order = np.stack([all_channels[:n], all_channels[n:]], axis=1).reshape(
+            -1
+        )  # an entry beside what it delivers to
+        ends = np.cumsum(size[order])
+        place = np.empty(2 * n, np.int64)
+        place[order] = ends - size[order]
+        self.base = place[chains.last]
+        ch = np.zeros(int(ends[-1]) if n else 0, np.int32)
+        at = np.flatnonzero(exists)
+        base = place[at]
+        mask = np.concatenate([self.entries.mask.astype(np.int64), np.zeros(n, np.int64)])
+        ch[base + w.HEAD] = ch[base + w.TAIL] = base + w.RING
+        ch[base + w.CAPACITY] = chains.capacity[at] | mask[at] << w.MASK_SHIFT
+        ch[base + w.LATENCY], ch[base + w.CREDIT] = chains.latency[at], chains.length[at]
+        ch[base + w.HOPS], ch[base + w.LAST_POP] = chains.hops[at], -1
+        ch[base + w.CONSUMER], ch[base + w.FEEDER] = self.consumer[at], w.NO_FEEDER
+        slots = np.repeat(base + w.RING + 1, chains.capacity[at])
+        first = np.repeat(np.cumsum(chains.capacity[at]) - chains.capacity[at], chains.capacity[at])
+        ch[slots + 2 * (np.arange(len(slots)) - first)] = w.NEVER
+        self._write_outputs(ch, outputs, chains, ports, first_link)
         return ch
 
-    @staticmethod
-    def _header(ch: np.ndarray, base: np.ndarray, capacity: np.ndarray, latency: np.ndarray | int) -> None:
-        ch[base + w.HEAD] = base + w.RING
-        ch[base + w.CAPACITY] = capacity
-        ch[base + w.LATENCY] = latency
-        ch[base + w.LAST_POP] = -1
+    def _write_outputs(
+        self, ch: np.ndarray, outputs: np.ndarray, chains: Chains, ports: _Ports, first_link: int
+    ) -> None:
+        """Where entries lead, and who fills each channel."""
+        n = len(self.entries.router)
+        up = np.flatnonzero(self.entries.port == RAMP)
+        ch[self.base[up] + w.PRODUCER] = self.pe[up]
+        fed = np.flatnonzero(ports.entry >= 0)
+        ch[self.base[ports.entry[fed]] + w.PRODUCER] = first_link + ports.link[fed]
+        before = np.zeros(n, np.int64)  # outputs already placed
+        for side in range(5):
+            has = np.flatnonzero((outputs[:, side] != _NONE) & self.runs)
+            target, base = outputs[has, side], self.base[has]
+            out = np.where(target >= 0, self.base[np.maximum(target, 0)], target)
+            extra = base + w.RING + 2 * chains.capacity[has] + before[has] - 1
+            ch[np.where(before[has] == 0, base + w.OUT, extra)] = out
+            before[has] += 1
+            leads = target >= 0
+            ch[out[leads] + w.PRODUCER], ch[out[leads] + w.FEEDER] = self.router_of[has[leads]], base[leads]
 
 
 class _Ports:

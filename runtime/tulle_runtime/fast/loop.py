@@ -6,10 +6,10 @@ import numpy as np
 from numba import njit
 
 from tulle_runtime.fast.channels import leave_far, wake_near
-from tulle_runtime.fast.jit import inner, once, pointer
+from tulle_runtime.fast.jit import inlined, inner, once, pointer, prefetch
 from tulle_runtime.fast.machine import Machine
-from tulle_runtime.fast.pe import pe_step
-from tulle_runtime.fast.router import host_step, router_step
+from tulle_runtime.fast.pe import pe_event
+from tulle_runtime.fast.router import host_step, router_event
 from tulle_runtime.fast.words import (
     FAR,
     FAULT,
@@ -27,10 +27,15 @@ from tulle_runtime.fast.words import (
     G_ROUTERS,
     G_TIME,
     LIMIT,
+    LINE,
     LOG_FULL,
     MORE,
+    N_WORDS,
     NEAR,
+    Q_LINE,
+    Q_LINES,
     QUIET,
+    ROUTER_WORDS,
 )
 
 
@@ -81,24 +86,58 @@ def _far_to_near(m, t):
         entity = after
 
 
+_SOON, _NEXT = 16, 6  # entities that come so many later
+_MOST_LINES, _PE_LINES = 12, 4
+
+
+@inlined
+def _fetch_router(m, soon, following):
+    """Fetches what routers will need: the record of one, the channels of one that comes earlier."""
+    prefetch(m.routers, soon * ROUTER_WORDS)
+    prefetch(m.pending, soon)
+    line = np.int64(m.routers[following * ROUTER_WORDS + Q_LINE])
+    for k in range(line, line + min(m.routers[following * ROUTER_WORDS + Q_LINES], _MOST_LINES)):
+        prefetch(m.ch, k * LINE)
+
+
+@inlined
+def _fetch_pe(m, soon, following):
+    """The same of PEs."""
+    prefetch(m.pe_base, soon)
+    pb = m.pe_base[following]
+    for k in range(_PE_LINES):
+        prefetch(m.pe, pb + k * LINE)
+    prefetch(m.counts, following * N_WORDS)
+    prefetch(m.counts, following * N_WORDS + 8)
+
+
 @once
 def _cycle(m, t):
     """All that happens in cycle t."""
     if m.far_head[t & (FAR - 1)] >= 0:
         _far_to_near(m, t)
     slot = t & (NEAR - 1)
-    keep = 255 ^ (1 << slot)
+    keep = 0xFFFF ^ (1 << slot)
     routers, pes = m.g[G_ROUTERS], m.g[G_PES]
     entities = m.g[G_ENTITIES]
-    for k in range(m.near_count[slot * 2 + 0]):
+    count = m.near_count[slot * 2 + 0]
+    for k in range(count):
+        if k + _SOON < count:
+            _fetch_router(m, m.near[slot * entities + k + _SOON], m.near[slot * entities + k + _NEXT])
         entity = m.near[slot * entities + k]
         m.pending[entity] &= keep
-        router_step(m, entity, t)
-    for k in range(m.near_count[slot * 2 + 1]):
+        router_event(m, entity, t)
+    count = m.near_count[slot * 2 + 1]
+    for k in range(count):
+        if k + _SOON < count:
+            soon = m.near[(slot + 1) * entities - 1 - k - _SOON]
+            following = m.near[(slot + 1) * entities - 1 - k - _NEXT]
+            if soon < routers + pes and following < routers + pes:
+                _fetch_pe(m, soon - routers, following - routers)
         entity = m.near[(slot + 1) * entities - 1 - k]
         m.pending[entity] &= keep
         if entity < routers + pes:
-            pe_step(m, entity - routers, entity, t)
+            pe_event(m, entity - routers, entity, t)
         else:
             host_step(m, entity - routers - pes, entity, t)
     m.g[G_EVENTS] += m.near_count[slot * 2 + 0] + m.near_count[slot * 2 + 1]
@@ -111,7 +150,7 @@ def _pointers(a):
     """The machine with pointers in place of arrays."""
     return Machine(
         pointer(a.ch),
-        pointer(a.router_first),
+        pointer(a.routers),
         pointer(a.router_entries),
         pointer(a.pe),
         pointer(a.pe_base),

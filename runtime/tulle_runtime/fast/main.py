@@ -225,7 +225,7 @@ def runnable(m, pb, entity, t):
             if base >= 0 and m.ch[base + COUNT] != 0:
                 visible = head_time(m, base)
                 if visible > t:
-                    wake(m, entity, t, visible)
+                    wake(m, entity, visible)
                 elif not _read_by_thread(m, pb, k, queue):
                     return task
     return -1

@@ -1,27 +1,34 @@
-"""What one PE does in one cycle (docs/machine.md, section 4): complete, fetch, threads, main."""
+"""What one PE does in one cycle (docs/machine.md, section 4): complete, fetch, threads, main; and PEs that go ahead."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from tulle_runtime.fast.arrivals import end_of_arrivals
-from tulle_runtime.fast.channels import pop, wake, wake_near
-from tulle_runtime.fast.fabric import FINISHED, fabric_step, receive, send, sink_ready, source_ready
+from tulle_runtime.fast.channels import FULL, SPACE, UNKNOWN, pop, stays_empty, wake
+from tulle_runtime.fast.fabric import FINISHED, fabric_step, receive, send, sink_space, source_ready
 from tulle_runtime.fast.jit import inlined, inner, once
 from tulle_runtime.fast.main import activate, arrive, complete, fetch, report_fault
 from tulle_runtime.fast.operands import scalar
 from tulle_runtime.fast.words import (
     ACTIVE,
+    AHEAD,
     ARRIVING,
     AWAIT,
     BLOCKS,
     BUSY,
     C_FIRST_TASK,
+    C_INPUTS,
     C_QUEUES,
     C_TASK_COUNT,
     C_THREAD_COUNT,
     C_THREADS,
     CLASS,
+    CLOCK,
+    COUNT,
     DOOM,
     END_MARK,
+    G_AHEAD,
     G_LAST,
     G_LAUNCH,
     G_QUEUES,
@@ -103,19 +110,23 @@ def _start(m, pb, t):
     m.pe[pb + START] = 0
 
 
-_NO_SLOT, _SLOT, _BLOCKED = 0, 1, 2
+_NO_SLOT, _SLOT, _BLOCKED, _UNKNOWN = range(4)
 
 
 @once
 def _threads(m, pe, pb, entity, t):
-    """The lowest ready microthread steps: _SLOT; else _BLOCKED if one lacks only output space; else _NO_SLOT."""
+    """The lowest ready microthread steps: _SLOT; else _BLOCKED if one lacks only output space; else _NO_SLOT.
+    _UNKNOWN if it is yet to come whether one has space."""
     tb = pb + m.classes[m.pe[pb + CLASS] + C_THREADS]
     active = m.pe[pb + ACTIVE]
     bit = 1
     result = _NO_SLOT
     while bit <= active:
         if active & bit and source_ready(m, m.pe[tb + T_SRC], entity, t):
-            if sink_ready(m, m.pe[tb + T_DST], t):
+            has = sink_space(m, m.pe[tb + T_DST], entity, t)
+            if has == UNKNOWN:
+                return _UNKNOWN
+            if has != FULL:
                 ended = fabric_step(m, pe, pb, tb, t)
                 if ended == FINISHED:
                     m.pe[pb + ACTIVE] = active & ~bit
@@ -140,8 +151,9 @@ def _main(m, pe, pb, entity, t):
         tb = pb + m.classes[k + C_THREADS] + THREAD_WORDS * m.classes[k + C_THREAD_COUNT]
         if not source_ready(m, m.pe[tb + T_SRC], entity, t):
             return _NO_SLOT
-        if not sink_ready(m, m.pe[tb + T_DST], t):
-            return _BLOCKED
+        has = sink_space(m, m.pe[tb + T_DST], entity, t)
+        if has != SPACE:
+            return _BLOCKED if has == FULL else _UNKNOWN
         ended = fabric_step(m, pe, pb, tb, t)
         if ended == FINISHED:
             m.pe[pb + STATE] = READY
@@ -157,8 +169,9 @@ def _main(m, pe, pb, entity, t):
         m.pe[pb + m.code[row + R_AUX]] = receive(m, pe, base, NO_QUEUE, t)
     elif state == PUSHING:
         base = m.pe[queues + m.code[row + R_SINK]]
-        if not sink_ready(m, base, t):
-            return _BLOCKED
+        has = sink_space(m, base, entity, t)
+        if has != SPACE:
+            return _BLOCKED if has == FULL else _UNKNOWN
         send(m, pe, base, scalar(m, pb, row, R_N0), t)
     elif state == ARRIVING:
         base = m.pe[queues + m.code[row + R_SOURCE]]
@@ -178,15 +191,50 @@ def _main(m, pe, pb, entity, t):
 
 
 @inner
-def pe_step(m, pe, entity, t):
-    """Cycle t of a PE; wakes it for the next cycle in which something may happen of itself."""
+def _inputs_certain(m, pb, t):
+    """Whether it is certain for each input queue what is visible in t."""
+    k = m.pe[pb + CLASS]
+    inputs = m.classes[k + C_INPUTS]
+    queue = pb + m.classes[k + C_QUEUES]
+    while inputs != 0:
+        base = m.pe[queue]
+        if inputs & 1 and base >= 0 and m.ch[base + COUNT] == 0 and not stays_empty(m, base, t):
+            return False
+        inputs >>= 1
+        queue += 1
+    return True
+
+
+@inner
+def pe_event(m, pe, entity, now):
+    """The present cycle of a PE, and more as long as each uses a slot and is certain."""
     pb = m.pe_base[pe]
+    t = np.int64(m.pe[pb + CLOCK])
+    if t > now:
+        wake(m, entity, t)
+        return
+    t = now
+    last, most = now + m.pe[pb + AHEAD], now + m.g[G_AHEAD]
+    result = _SLOT
+    while result == _SLOT and (t <= last or (t <= most and _inputs_certain(m, pb, t))):
+        result = pe_step(m, pe, pb, entity, t)
+        if result != _UNKNOWN:
+            t += 1
+    m.pe[pb + CLOCK] = t
+    if result in (_SLOT, _UNKNOWN):
+        wake(m, entity, t)
+
+
+@inner
+def pe_step(m, pe, pb, entity, t):
+    """Cycle t of a PE. _SLOT: it has to be looked at in the next cycle; _UNKNOWN: this cycle is not yet decided and must
+    be gone through again; else the PE is woken for the next cycle in which something may happen of itself."""
     _account(m, pe, t)
     if m.pe[pb + START]:
         if t >= m.g[G_LAUNCH]:
             _start(m, pb, t)
         else:
-            wake(m, entity, t, m.g[G_LAUNCH])
+            wake(m, entity, m.g[G_LAUNCH])
     state = m.pe[pb + STATE]
     if state == BUSY and m.counts[pe * N_WORDS + N_DONE] == t:
         complete(m, pe, pb, t)
@@ -195,21 +243,24 @@ def pe_step(m, pe, entity, t):
     if state < WAITING or (state == WAITING and m.pe[pb + ACTIVE] & m.pe[pb + HOLD] == 0):
         fetch(m, pe, pb, entity, t)
     result = _threads(m, pe, pb, entity, t) if m.pe[pb + ACTIVE] else _NO_SLOT
+    if result == _UNKNOWN:
+        return result
     if result != _SLOT and m.pe[pb + STATE] >= SYNC:
         by_main = _main(m, pe, pb, entity, t)
+        if by_main == _UNKNOWN:
+            return by_main
         result = result if by_main == _NO_SLOT else by_main
     if m.pe[pb + STATE] == BUSY:
-        _busy(m, pe, pb, entity, t, result == _SLOT)
-        return
+        return _busy(m, pe, pb, entity, t, result == _SLOT)
     m.counts[pe * N_WORDS + N_FROM] = t
     if result == _SLOT:
         _slot(m, pe, t)
         m.counts[pe * N_WORDS + N_FROM] = t + 1
-        wake_near(m, entity, t + 1)
     elif result == _BLOCKED:
         m.counts[pe * N_WORDS + N_KIND] = BLOCKS
     else:
         m.counts[pe * N_WORDS + N_KIND] = _idle(m, pb)
+    return result
 
 
 @once
@@ -248,17 +299,19 @@ def _slot(m, pe, t):
 
 @once
 def _busy(m, pe, pb, entity, t, stolen):
-    """The main thread uses slot t of its instruction, unless a microthread took it."""
+    """The main thread uses slot t of its instruction, unless a microthread took it; result as of pe_step."""
     if stolen:
         m.counts[pe * N_WORDS + N_DONE] += 1
         m.counts[pe * N_WORDS + N_SLOTS] += 1
         m.counts[pe * N_WORDS + N_LAST] += 1
         m.g[G_LAST] = max(m.g[G_LAST], m.counts[pe * N_WORDS + N_LAST])
-        wake_near(m, entity, t + 1)
     done = m.counts[pe * N_WORDS + N_DONE]
     m.counts[pe * N_WORDS + N_FROM] = done
+    if stolen:
+        return _SLOT
     if m.pe[pb + DOOM]:
-        if done == t + 1 and not stolen:
+        if done == t + 1:
             report_fault(m, pe, m.pe[pb + DOOM])
-        wake(m, entity, t, max(done - 1, t + 1))
-    wake(m, entity, t, done)
+        wake(m, entity, max(done - 1, t + 1))
+    wake(m, entity, done)
+    return _NO_SLOT

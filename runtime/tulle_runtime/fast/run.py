@@ -38,13 +38,34 @@ def run_fast(
 
     Nothing is checked that the verifier checks. A run of 2^31 - 2 cycles ends as if that were `max_cycles`.
     """
-    layout = build(program, target, inputs)
+    result = _attempt(program, target, inputs, max_cycles, progress, dump, ahead=True)
+    if result is None:
+        result = _attempt(program, target, inputs, max_cycles, progress, dump, ahead=False)
+    assert result is not None
+    return result
+
+
+def _attempt(
+    program: Program,
+    target: Target,
+    inputs: list[list[np.ndarray]],
+    max_cycles: int | None,
+    progress: Progress | None,
+    dump: Dump | None,
+    *,
+    ahead: bool,
+) -> RunResult | None:
+    """A run; None if it goes `ahead` and does not end `ok` within its limit, since then it is not exact (layout.py)."""
+    layout = build(program, target, inputs, ahead=ahead)
     m = layout.machine
-    m.g[w.G_LATEST] = _MOST if max_cycles is None else min(max_cycles, _MOST)
+    limit = _MOST if max_cycles is None else min(max_cycles, _MOST)
+    m.g[w.G_LATEST] = limit
     log: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     state = m
     why = _drive(layout, log, progress)
-    if why == w.LIMIT and m.g[w.G_LAST] < m.g[w.G_LATEST]:
+    if ahead and (why != w.QUIET or m.g[w.G_LAST] >= limit or waits_of(program, layout)):
+        return None
+    if why == w.LIMIT and m.g[w.G_LAST] < limit:
         # Nothing is under way that uses a slot: go on, to see whether anything still happens.
         counted = {name: getattr(m, name).copy() for name in ("counts", "waited", "contended", "g")}
         state = m._replace(**counted)
@@ -107,10 +128,17 @@ def _result(
         counts=_pe_counts(program, m, end, last),
         hops=int(g[w.G_HOPS]),
         crossings=int(g[w.G_CROSSINGS]),
-        contended=m.contended.astype(np.int64),
+        contended=_contended(layout, m),
         waits=waits,
         fault=fault,
     )
+
+
+def _contended(layout: Layout, m: Machine) -> np.ndarray:
+    """Per route entry; nothing contends with one within a chain."""
+    result = np.zeros(len(layout.runs), np.int64)
+    result[layout.runs] = m.contended
+    return result
 
 
 def _at(layout: Layout, pe: int) -> tuple[int, int]:

@@ -25,12 +25,11 @@ def waits_of(program: Program, layout: Layout) -> list[Wait]:
 def _channels(layout: Layout) -> Iterator[Wait]:
     ch, entries = layout.machine.ch, layout.entries
     width = entries.mesh[0]
-    for bases in (layout.entry_base, layout.down_base):
-        exists = np.flatnonzero(bases >= 0)
-        for entry in exists[ch[bases[exists] + w.COUNT] != 0]:
-            base, router = bases[entry], int(entries.router[entry])
-            since = int(ch[ch[base + w.HEAD] + 1]) + int(ch[base + w.LATENCY])
-            yield Wait(router % width, router // width, "channel", "undelivered", int(entries.color[entry]), since)
+    exists = np.flatnonzero(layout.channels >= 0)
+    for channel in exists[ch[layout.channels[exists] + w.COUNT] != 0]:
+        entry = channel % len(entries.router)
+        router, since = int(entries.router[entry]), int(ch[ch[layout.channels[channel] + w.HEAD] + 1])
+        yield Wait(router % width, router // width, "channel", "undelivered", int(entries.color[entry]), since)
 
 
 def _host_inputs(layout: Layout) -> Iterator[Wait]:

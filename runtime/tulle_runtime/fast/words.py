@@ -4,16 +4,25 @@ numba compiles these module constants in. All records are int32 words unless sai
 """
 
 # --- A channel and, when a router consumes it, its route entry: 8 words, then the ring, then outputs 1, 2, ... ---
-# A wavelet in the ring is two words: its 32 bits and the cycle of its push.
-COUNT = 0  # wavelets held, pops and pushes of this cycle already done
-HEAD = 1  # index of the head wavelet in the channel array
-CAPACITY = 2  # wavelets; from bit MASK_SHIFT on the output mask of the entry
-LATENCY = 3
-LAST_POP = 4  # cycle, -1 for never
-CONSUMER = 5  # entity to wake when the head becomes visible
-PRODUCER = 6  # entity to wake when a full channel gains space
-OUT = 7  # channel that the first output (in the order N, E, S, W, RAMP) leads to
-RING = 8
+# A slot of the ring is two words: the 32 bits of a wavelet and the cycle from which it is visible, or, while the slot
+# is free, the cycle of the pop that freed it. Channels joined by entries that nothing can hinder are one channel here
+# (chains.py); its words say what the whole chain does.
+COUNT = 0  # slots in use
+HEAD = 1  # index of the head's slot in the channel array
+TAIL = 2  # index of the slot to be filled next
+CAPACITY = 3  # wavelets; from bit MASK_SHIFT on the output mask of the entry
+LATENCY = 4
+CREDIT = 5  # cycles from a pop until the space it gives is seen by the producer; also crossings per wavelet
+HOPS = 6  # hops per wavelet
+LAST_POP = 7  # cycle, -1 for never
+CONSUMER = 8  # entity to wake when the head becomes visible
+PRODUCER = 9  # entity to wake when a full channel gains space
+FEEDER = 10  # channel whose entry fills this one; NO_FEEDER: a compute engine or the host does
+SILENT = 11  # while empty: no wavelet that is not yet there is visible before this cycle
+OUT = 12  # channel that the first output (in the order N, E, S, W, RAMP) leads to
+RING = 13
+NO_FEEDER = -1
+NEVER = -(1 << 30)  # stands for the pop of a slot that was never used
 MASK_SHIFT = 24
 CAPACITY_MASK = (1 << MASK_SHIFT) - 1
 
@@ -35,7 +44,9 @@ EXTENT = 9  # bytes
 DOOM = 10  # kind of the fault that the main instruction ends with, or 0
 HOLD = 11  # while WAITING: main waits at least until these microthreads (bits) are idle
 ARRIVED = 12  # the sparse wavelet whose AXPYs are under way
-PE_HEADER = 13
+CLOCK = 13  # the next cycle to be looked at
+AHEAD = 14  # what its inputs hold is known for so many cycles after the present one
+PE_HEADER = 15
 
 IDLE, READY, WAITING, BUSY, SYNC, POPPING, PUSHING, ARRIVING = range(
     8
@@ -60,7 +71,9 @@ NO_QUEUE = -1  # the instruction has no such operand
 NO_ROUTE = -2  # the queue's color has no entry: never ready
 
 # --- Class table [classes, CLASS_WORDS]: offsets within a PE record, and what the code needs ---
-C_QUEUES, C_TASKS, C_REGISTERS, C_THREADS, C_THREAD_COUNT, C_TASK_COUNT, C_FIRST_TASK, C_SIZE, CLASS_WORDS = range(9)
+C_QUEUES, C_TASKS, C_REGISTERS, C_THREADS, C_THREAD_COUNT, C_TASK_COUNT, C_FIRST_TASK, C_SIZE, C_INPUTS, CLASS_WORDS = (
+    range(10)
+)
 # --- Host input ports ---
 P_BASE, P_NEXT, P_END, P_LAST, PORT_WORDS = range(5)  # channel, next and end in the feed, last push
 # --- Task table [tasks, TASK_TABLE_WORDS] ---
@@ -80,9 +93,10 @@ NOTHING, BLOCKS, WAITS = range(3)  # WAITS + q: for input queue q, or for the ne
 # --- Globals int64 ---
 (G_TIME, G_LAST, G_HOPS, G_CROSSINGS, G_FAULT, G_FAULT_PE, G_LOG, G_FAR, G_ROUTERS, G_PES, G_ENTITIES, G_LAUNCH,
  G_DISPATCH, G_ISSUE, G_ROW, G_AXPY_ISSUE, G_AXPY_ENTRY, G_LOAD, G_BRANCH, G_DIVIDE, G_BANK, G_GROUPS, G_OUT_LINKS,
- G_EVENTS, G_LATEST, G_PROBE, G_LOG_SIZE, G_QUEUES, G_WORDS) = range(29)  # fmt: skip
+ G_EVENTS, G_LATEST, G_PROBE, G_LOG_SIZE, G_QUEUES, G_AHEAD, G_WORDS) = range(30)  # fmt: skip
 # G_LAST: last cycle with a slot or a movement so far known. G_LATEST: cycle that the run must not begin (limit);
-# with G_PROBE it goes on until the first slot or movement from there on.
+# with G_PROBE it goes on until the first slot or movement from there on. G_TIME: the present cycle.
+# G_AHEAD: cycles that an entity may go ahead of it.
 
 # --- Sparse wavelets ---
 END_MARK = 0xFFFF  # index
@@ -95,8 +109,12 @@ FAULT_KINDS = ("", "out of bounds", "queue violation", "division by zero", "colu
 # --- How a slice of the loop ends ---
 MORE, QUIET, LIMIT, FAULT, LOG_FULL = range(5)
 
-# --- The timing wheel: near events in 8 buckets of entities, far ones in FAR lists ---
-NEAR = 8
+# --- Routers: first entry, clock as of a PE, lines of the channel array that hold its channels ---
+Q_FIRST, Q_CLOCK, Q_LINE, Q_LINES, ROUTER_WORDS = range(5)
+LINE = 16  # words in a cache line; channels begin at such multiples
+
+# --- The timing wheel: near events in NEAR buckets of entities, far ones in FAR lists ---
+NEAR = 16
 FAR = 8192
 
 # --- Code rows [rows, ROW_WORDS]; a row is named by the index of its first word ---
