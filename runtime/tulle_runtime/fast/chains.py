@@ -1,8 +1,8 @@
 """Chains of channels that act as one.
 
 A route entry is *free* if it has a single output and no other entry of its router uses that output: nothing but a lack
-of space can hinder it. Let wavelet n pass channel i (capacity d_i, latency h_i) at T_i(n), T_0 being the pushes into the
-first channel and T_k the pops from the last, and let the entries between be free. By docs/machine.md, section 2,
+of space can hinder it. Let wavelet n pass channel i (capacity d_i, latency h_i) at T_i(n), T_0 being the pushes into
+the first channel and T_k the pops from the last, and let the entries between be free. By docs/machine.md, section 2,
 
     T_i(n) = max(T_{i-1}(n) + h_i, T_i(n - 1) + 1, T_{i+1}(n - d_{i+1}) + 1)   for 0 < i < k.
 

@@ -227,8 +227,8 @@ def pe_event(m, pe, entity, now):
 
 @inner
 def pe_step(m, pe, pb, entity, t):
-    """Cycle t of a PE. _SLOT: it has to be looked at in the next cycle; _UNKNOWN: this cycle is not yet decided and must
-    be gone through again; else the PE is woken for the next cycle in which something may happen of itself."""
+    """Cycle t of a PE. _SLOT: it has to be looked at in the next cycle; _UNKNOWN: this cycle is not decided yet and has
+    to be gone through again; else the PE is woken for the next cycle in which something may happen of itself."""
     _account(m, pe, t)
     if m.pe[pb + START]:
         if t >= m.g[G_LAUNCH]:

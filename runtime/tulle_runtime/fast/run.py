@@ -16,7 +16,7 @@ from tulle_runtime.fast.machine import Machine
 from tulle_runtime.fast.waits import waits_of
 from tulle_runtime.result import Arrivals, Fault, PeCounts, RunResult
 
-_SLICE = 200_000  # entities woken per slice: some hundredths of a second, more if they run long vectors
+_SLICE = 50_000  # entities woken per slice: about a hundredth of a second, more if they run long vectors
 _MOST = 2**31 - 2  # cycles that the engine's 32-bit times can hold
 
 Progress = Callable[[int, int], None]
