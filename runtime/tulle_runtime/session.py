@@ -11,6 +11,7 @@ import numpy as np
 from tulle_ir.artifact import Artifact
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.program import HostStream, Program, StreamFormat
+from tulle_ir.progress import tell
 from tulle_ir.report import Report
 from tulle_ir.target import Target, load_target
 from tulle_ir.verify_program import require_valid
@@ -20,7 +21,7 @@ from tulle_runtime.host.chunking import Chunking, output_chunking
 from tulle_runtime.host.decode import decode
 from tulle_runtime.host.encode import encode
 from tulle_runtime.host.feeds import bind
-from tulle_runtime.metrics import Run, run_report
+from tulle_runtime.metrics import Run, predicted_cycles, run_report
 from tulle_runtime.result import RunResult
 from tulle_runtime.signature import Signature, Value, signature_of
 
@@ -30,7 +31,8 @@ class Session:
 
     `source` is an artifact or a program (verified first, unless it is known to be `verified`); `target` replaces the
     target that the program names; `max_cycles` ends a run that is still going then; `progress` is called
-    now and then with (cycle, crossings). After a run, also a failed one, `report` and `result` describe it.
+    now and then with (cycle, crossings), and whoever listens (tulle_ir.progress) is told the cycle. After a run, also
+    a failed one, `report` and `result` describe it.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class Session:
         self.max_cycles = max_cycles
         self.report: Report | None = None
         self.result: RunResult | None = None
-        self._simulate = load_engine(engine, progress)
+        self._progress = progress
+        self._expected = 0  # cycles of the run under way, as predicted; 0: unknown
+        self._simulate = load_engine(engine, self._tell)
         self._streams = {stream.name: stream for stream in self.program.streams}
 
     @property
@@ -89,11 +93,18 @@ class Session:
     def _simulate_and_report(self, bound: Mapping[str, np.ndarray], chunking: Chunking | None) -> None:
         tensors = self.program.tensors
         inputs = [encode(s, bound[s.name], chunking, tensors) for s in self.program.streams if s.is_input]
+        facts = self.manifest.get("report", {})
+        self._expected = predicted_cycles(facts, chunking) or 0
         began = time.perf_counter()
         self.result = self._simulate(self.program, self.target, inputs, self.max_cycles)
         seconds = time.perf_counter() - began
-        facts = self.manifest.get("report", {})
         self.report = run_report(Run(self.result, self.program, self.target, chunking, inputs, facts, seconds))
+
+    def _tell(self, cycle: int, crossings: int) -> None:
+        """The engine has come so far."""
+        tell("run", cycle, self._expected, "cycles")
+        if self._progress is not None:
+            self._progress(cycle, crossings)
 
     def _output(self, value: Value, chunking: Chunking | None, result: RunResult) -> np.ndarray:
         """The array of one output, from the arrivals at its ports."""

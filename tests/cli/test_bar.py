@@ -64,3 +64,8 @@ def test_bytes_are_told_in_megabytes() -> None:
 
 def test_nobody_needs_to_listen() -> None:
     assert list(steps("emit", "ab", "kernels")) == ["a", "b"]
+
+
+def test_work_of_unknown_or_underestimated_length_has_no_time_left() -> None:
+    assert line("run", 500, 0, "cycles", 2.0) == "run     500 cycles, 250/s"
+    assert line("run", 500, 400, "cycles", 2.0) == "run     [========================] 500 of 400 cycles"

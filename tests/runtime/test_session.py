@@ -10,6 +10,7 @@ import pytest
 
 from tulle_ir.artifact import read_program_text
 from tulle_ir.diagnostics import BadInput, LimitReached, MachineFault, UsageError
+from tulle_ir.progress import listening
 from tulle_runtime.session import Session
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
@@ -102,3 +103,14 @@ def test_unknown_outputs_and_engines(session: Open) -> None:
         session("double").run(["z"], {"x": X})
     with pytest.raises(UsageError, match="no engine 'slow'"):
         Session(read_program_text(PROGRAMS / "double.tlir"), "slow")
+
+
+def test_a_run_tells_how_far_it_is() -> None:
+    told: list[tuple[str, int, int, str]] = []
+    session = Session(read_program_text(PROGRAMS / "double.tlir"))
+    with listening(lambda *step: told.append(step)):
+        session.run(None, {"x": X})
+    assert session.result is not None
+    phase, cycle, expected, unit = told[-1]
+    assert (phase, expected, unit) == ("run", 0, "cycles")
+    assert 0 < cycle <= session.result.cycles + 1

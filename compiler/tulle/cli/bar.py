@@ -43,10 +43,12 @@ class Bar:
 
 
 def line(phase: str, done: int, total: int, unit: str, seconds: float) -> str:
-    """`emit   [======>      ] 43 of 172 kernels, 12/s, 0:10 left`."""
-    filled = WIDTH * done // max(1, total)
+    """`emit   [======>      ] 43 of 172 kernels, 12/s, 0:10 left`; how much there is may be unknown (0), or a guess."""
+    if not total:
+        return f"{phase:7} {done:,} {unit}" + (f", {done / seconds:,.0f}/s" if seconds > 0 else "")
+    filled = WIDTH * done // total
     drawn = f"{phase:7} [{('=' * filled + '>')[:WIDTH]:{WIDTH}}] {done:,} of {total:,} {unit}"
-    if not done or seconds <= 0:
+    if not done or seconds <= 0 or done > total:
         return drawn
     rate = done / seconds
     minutes, left = divmod(round((total - done) / rate), 60)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,6 @@ def log(message: str) -> None:
     """A line for the reader of the terminal, not part of the result."""
     over = CLEAR if sys.stderr.isatty() else ""  # a progress line may stand there
     print(over + message, file=sys.stderr)
-
-
-def progress() -> Callable[[int, int], None] | None:
-    """Shows how far a simulation is, on a terminal only."""
-    if not sys.stderr.isatty():
-        return None
-    return lambda cycle, crossings: print(f"{CLEAR}cycle {cycle:,}, {crossings:,} crossings", end="\r", file=sys.stderr)
 
 
 def show(*parts: Table | str) -> None:

@@ -6,8 +6,9 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
+from tulle.cli.bar import progress_bar
 from tulle.cli.inputs import Feeds, decode_tokens, encode_prompt, read_npz, seeded_feeds, token_feeds
-from tulle.cli.output import json_text, log, progress, show, show_json, write_npz, write_text
+from tulle.cli.output import json_text, log, show, show_json, write_npz, write_text
 from tulle.cli.paths import require_place
 from tulle.cli.sources import open_source
 from tulle.cli.table import Table
@@ -20,17 +21,17 @@ from tulle_runtime.session import Session
 def run(arguments: Namespace) -> None:
     """Run, write what was asked for, print the report. Raises TulleError."""
     require_place(arguments.outputs, arguments.report)
-    source = open_source(arguments.source)
-    oracle = oracle_for(arguments.verify, source.manifest) if arguments.verify else None
-    session = Session(
-        source.runnable, arguments.engine, max_cycles=arguments.max_cycles, verified=True, progress=progress()
-    )
+    with progress_bar():
+        source = open_source(arguments.source)
+        oracle = oracle_for(arguments.verify, source.manifest) if arguments.verify else None
+    session = Session(source.runnable, arguments.engine, max_cycles=arguments.max_cycles, verified=True)
     feeds = _feeds(arguments, session)
     outputs = _run_and_report(arguments, session, feeds)
     if arguments.outputs:
         write_npz(arguments.outputs, outputs)
         log(f"wrote {arguments.outputs}")
-    comparison = verify(oracle, feeds, outputs, arguments.engine) if oracle else None
+    with progress_bar():
+        comparison = verify(oracle, feeds, outputs, arguments.engine) if oracle else None
     assert session.report is not None
     _show(arguments, session.report.to_json(), _prediction(arguments, session, outputs), comparison)
 
@@ -57,7 +58,8 @@ def _feeds(arguments: Namespace, session: Session) -> Feeds:
 def _run_and_report(arguments: Namespace, session: Session, feeds: Feeds) -> Feeds:
     """The outputs by name; the report is written also when the run fails."""
     try:
-        outputs = session.run(None, feeds)
+        with progress_bar():
+            outputs = session.run(None, feeds)
     finally:
         if arguments.report and session.report is not None:
             write_text(arguments.report, json_text(session.report.to_json()))

@@ -11,6 +11,7 @@ import numpy as np
 
 from tulle.cli.paths import require_file
 from tulle_ir.diagnostics import Mismatch, UsageError
+from tulle_ir.progress import tell
 
 if TYPE_CHECKING:
     from tulle.cli.oracle import Oracle
@@ -60,7 +61,10 @@ def verify(
 ) -> Comparison:
     """Compare the output of a run with onnxruntime's. Raises Mismatch, naming the first kernel that differs."""
     (feed,), ((name, found),) = feeds.values(), outputs.items()
-    exact, rounded = oracle.exact(feed), oracle.rounded(feed)
+    tell("verify", 0, 2, "runs")
+    exact = oracle.exact(feed)
+    tell("verify", 1, 2, "runs")
+    rounded = oracle.rounded(feed)
     if found.ndim > 1 and found.shape[-2] == 1:  # the model was compiled for its last logits only
         exact = exact[..., -1:, :]
         rounded = None if rounded is None else rounded[..., -1:, :]

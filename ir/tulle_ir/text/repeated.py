@@ -11,6 +11,7 @@ import numpy as np
 
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.program import Buffer, Program, ProgramClass, Queue, Register, Table, Task
+from tulle_ir.progress import steps
 from tulle_ir.text.class_reader import all_of
 from tulle_ir.text.parse import parse_member, parse_program
 
@@ -23,7 +24,7 @@ def parse_repeated(text: str, tensors: Mapping[str, np.ndarray], file: str) -> P
     """The same as `parse_program`, several times as fast for programs of many classes. Raises BadInput."""
     try:
         members: Members = {}
-        classes = tuple(_class(found[0], members) for found in _CLASS.finditer(text))
+        classes = tuple(_class(found, members) for found in steps("open", _CLASS.findall(text), "classes"))
         program = parse_program(_CLASS.sub("", text), tensors, file)
     except (BadInput, _OtherLayout):
         return parse_program(text, tensors, file)

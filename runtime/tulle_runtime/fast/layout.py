@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tulle_ir.program import HostPort, Program, ProgramClass
+from tulle_ir.progress import steps
 from tulle_ir.routes import EDGE, INDEX, RAMP, RouteEntries, expand_routes
 from tulle_ir.target import Target
 from tulle_runtime.fast import sram
@@ -168,7 +169,7 @@ def _memory(program: Program) -> tuple[np.ndarray, list[int]]:
     sizes = [sram.pes(cls) * sram.stride(cls) for cls in program.classes]
     starts = np.cumsum([0, *sizes]).tolist()
     memory = np.zeros(starts[-1] + sram.ALIGN, np.uint8)
-    for cls, start in zip(program.classes, starts, strict=False):
+    for cls, start in zip(steps("load", program.classes, "classes"), starts, strict=False):
         sram.load(memory, start, cls, program.tensors)
     return memory, starts
 
