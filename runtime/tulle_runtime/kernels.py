@@ -13,7 +13,9 @@ from tulle_ir.program import Program, Symbol
 from tulle_ir.report import Attribution, PerChunk, Straggler
 from tulle_ir.symbols import block_of
 from tulle_runtime.result import PeCounts
-from tulle_runtime.upstream import Upstream
+from tulle_runtime.upstream import HOST, Upstream
+
+PRESSED = 0.05  # share of a kernel's cycles from which being blocked counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,11 @@ class KernelCounts:
         self.axpy_slots, self.vector_slots = of(counts.axpy_slots), of(counts.vector_slots)
         self.receiving, self.sending = of(counts.received - counts.passed), of(counts.sent)
         self.blocked, self.waited = of(counts.blocked), of(counts.waited)
-        from_y, from_x = np.divmod(of(up.sender), grids.used.shape[1])
+        sender = of(up.sender)
+        from_y, from_x = np.divmod(sender, grids.used.shape[1])
         inside = (from_x >= x) & (from_x < x + width) & (from_y >= y) & (from_y < y + height)
         self.waited_inside = (self.waited * inside).sum(axis=0)
+        self.feeders_blocked = counts.blocked.reshape(-1)[sender[~inside & (sender != HOST)]]
         self.lost_before, self.lost_behind = (of(up.lost) * ~inside).sum(axis=0), of(up.lost_behind)
 
     @property
@@ -59,8 +63,20 @@ class KernelCounts:
 
     @property
     def needs(self) -> int:
-        """Cycles that the kernel needs by itself: its straggler's slots, and what it waits for other PEs of it."""
-        return int(self.slots[self.straggler] + self.waited_inside[self.straggler])
+        """Cycles that the kernel needs by itself: its straggler's slots, and what it waits for other PEs of it.
+
+        Those may wait in turn for late input or for space. Unless the kernel is pressed, only what the PE that waits
+        least shows is certain.
+        """
+        busy = self.slots + self.waited_inside
+        return int(busy[self.straggler] if self.pressed else max(self.slots.max(), busy.min()))
+
+    @property
+    def pressed(self) -> bool:
+        """Whether it runs as fast as it can: nothing holds it up, and it holds up a PE that feeds it, if one does."""
+        much = PRESSED * (self.last[self.straggler] + 1 - self.first[self.straggler])
+        holds_up = not len(self.feeders_blocked) or self.feeders_blocked.max() >= much
+        return bool(holds_up and self.blocked.max() < much)
 
 
 def per_chunk(kernel: KernelCounts, chunks: float, predicted: float | None) -> PerChunk:
