@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bless bench bench-large validate clean
+.PHONY: help demo test test-all check bless bench bench-large validate validate-page sensitivity clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,8 +33,14 @@ check: $(STAMP) ## formatting, lint, types, imports between packages
 bless: $(STAMP) ## rewrite the expectations of the file tests
 	$(BIN)/pytest tests/ir -q --bless
 
-validate: $(STAMP) ## hand-written programs against published measurements
-	$(BIN)/python examples/validation/validate.py
+validate: $(STAMP) ## hand-written programs against published measurements: minutes
+	$(BIN)/python examples/validation/validate.py --check docs/validation.md
+
+validate-page: $(STAMP) ## write that table into docs/validation.md
+	$(BIN)/python examples/validation/validate.py --write docs/validation.md
+
+sensitivity: $(STAMP) ## what each assumed number of the machine moves: minutes
+	$(BIN)/python examples/validation/sensitivity.py
 
 bench: $(STAMP) ## what sparsity is worth, and how fast the tools are
 	$(BIN)/python examples/bench
