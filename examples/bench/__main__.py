@@ -10,7 +10,7 @@ import argparse
 from importlib import import_module
 
 QUICK = ("sparsity", "prediction")
-LARGE = ("large",)
+LARGE = ("compiling", "large")
 
 
 def main() -> None:

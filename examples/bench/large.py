@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
+from measured import tulle
 from models import GPTS, Pruning, write_gpt
 
 ROWS = (("gpt2", 0.75, 64), ("gpt3-xl", 0.84, 16))
@@ -28,26 +26,13 @@ def main() -> None:
 def _row(folder: Path, name: str, sparsity: float, tokens: int) -> None:
     model, artifact, report = folder / "model.onnx", folder / "model.tulle", folder / "report.json"
     write_gpt(model, GPTS[name], Pruning(sparsity))
-    compiling = _tulle("compile", model, "-o", artifact)
+    compiling = tulle("compile", model, "-o", artifact)
     ids = ",".join(str(31 * k % 50257) for k in range(tokens))
-    running = _tulle("run", artifact, "--tokens", ids, "--verify", model, "--report", report)
+    running = tulle("run", artifact, "--tokens", ids, "--verify", model, "--report", report)
     ran: dict[str, Any] = json.loads(report.read_text())
     print(
-        f"{name:>8}{sparsity:>7.0%}{tokens:>8}{compiling[0]:>11.1f}{compiling[1]:>6.1f}{running[0]:>8.1f}"
-        f"{running[1]:>6.1f}{ran['cycles']:>11,}{ran['wavelets']['crossings']:>12.3g}"
+        f"{name:>8}{sparsity:>7.0%}{tokens:>8}{compiling.wall:>11.1f}{compiling.peak:>6.1f}{running.wall:>8.1f}"
+        f"{running.peak:>6.1f}{ran['cycles']:>11,}{ran['wavelets']['crossings']:>12.3g}"
         f"{ran['wall']['crossings_per_second']:>12.3g}",
         flush=True,
     )
-
-
-def _tulle(*arguments: str | Path) -> tuple[float, float]:
-    """(seconds, peak GB) of the command; its output is dropped."""
-    start = time.perf_counter()
-    child = os.fork()
-    if child == 0:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.execv(sys.executable, [sys.executable, "-m", "tulle", *map(str, arguments)])
-    _, status, usage = os.wait4(child, 0)
-    if status:
-        raise SystemExit(f"tulle {arguments[0]} failed with {os.waitstatus_to_exitcode(status)}")
-    return time.perf_counter() - start, usage.ru_maxrss / 2**20
