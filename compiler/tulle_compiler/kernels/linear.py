@@ -8,7 +8,7 @@ finishing PEs, each of which takes 1/m of the rows through bias and activation a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -169,9 +169,13 @@ def conflicting(x_bytes: int, y_bytes: int, target: Target) -> float:
     """Share of the AXPYs whose input and sum lie in conflicting banks, when the sums begin in the bank behind the
     inputs' last one."""
     bank = target.sram_bytes // target.banks
-    x_banks, y_banks = max(1, -(-x_bytes // bank)), max(1, -(-y_bytes // bank))
+    return _conflicting_banks(max(1, -(-x_bytes // bank)), max(1, -(-y_bytes // bank)), target.bank_groups)
+
+
+@cache  # asked for every size that the search tries
+def _conflicting_banks(x_banks: int, y_banks: int, groups: int) -> float:
     apart = x_banks + np.arange(y_banks)[:, None] - np.arange(x_banks)[None, :]
-    return float(np.mean(apart % target.bank_groups == 0))
+    return float(np.mean(apart % groups == 0))
 
 
 def axpy_width(precision: Precision, target: Target) -> int:
