@@ -10,7 +10,7 @@ import argparse
 from importlib import import_module
 
 QUICK = ("sparsity", "prediction")
-LARGE = ("compiling", "large")
+LARGE = ("compiling", "large", "streaming")
 
 
 def main() -> None:
