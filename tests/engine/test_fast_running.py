@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from speed import chains, wires
+from meshes import chains, wires
 
 from tulle_ir.target import load_target
 from tulle_runtime.fast import cache, run_fast

@@ -1,14 +1,6 @@
-"""How fast the fast engine is: `python tests/engine/speed.py [chains|wires|idle|large|axpy ...]`.
-
-chains: every row of a mesh adds partial sums from west to east, three crossings per PE and wavelet.
-wires: every row only passes wavelets on. idle: one busy row of a large mesh. axpy: long AXPYs, idle cycles in between.
-"""
+"""Hand-made programs that load the fast engine in one way each."""
 
 from __future__ import annotations
-
-import resource
-import sys
-import time
 
 import numpy as np
 
@@ -29,8 +21,6 @@ from tulle_ir.program import (
     Task,
     Trigger,
 )
-from tulle_ir.target import load_target
-from tulle_runtime.fast import run_fast
 
 X = (Buffer("x", DType.F32, 1, 0),)
 HERE = Mem("x", strides=(0, 0))
@@ -115,36 +105,3 @@ def axpys(width: int, height: int, n: int, times: int) -> Program:
         (Task("go", Trigger.START, (code,)),),
     )
     return Program("generic", (width, height), classes=(cls,), tensors=tensors)
-
-
-def measure(name: str, program: Program) -> None:
-    """Runs a program and prints CPU seconds and rates."""
-    start = time.process_time()
-    ticks: list[float] = []
-    result = run_fast(program, load_target("generic"), [], progress=lambda *_: ticks.append(time.process_time()))
-    end = time.process_time()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    macs = result.counts.macs.sum() / (end - start) / 1e6
-    rate = result.crossings / (end - start) / 1e6
-    print(
-        f"{name:28} {result.status} {result.cycles:9} cycles {result.crossings:11} crossings {end - start:7.2f} s "
-        f"{rate:6.1f} M crossings/s {macs:8.0f} M macs/s {memory:5.1f} GB peak"
-    )
-
-
-BENCHES = {
-    "chains": lambda: measure("chains 64x64", chains(64, 64, 4000)),
-    "wires": lambda: measure("wires 64x64", wires(64, 64, 4000)),
-    "small": lambda: measure("chains 16x16", chains(16, 16, 40000)),
-    "idle": lambda: measure("one busy row of 512x512", chains(512, 512, 4000, rows=1)),
-    "large": lambda: measure("chains 750x994", chains(750, 994, 16)),
-    "axpy": lambda: (
-        measure("axpys of 16, 32x32", axpys(32, 32, 16, 500)),
-        measure("axpys of 256, 32x32", axpys(32, 32, 256, 500)),
-    ),
-}
-
-if __name__ == "__main__":
-    measure("warm up", chains(4, 2, 8))
-    for which in sys.argv[1:] or BENCHES:
-        BENCHES[which]()

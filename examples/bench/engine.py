@@ -1,0 +1,50 @@
+"""The fast engine: crossings per second and core, and what idle PEs, idle cycles and long vectors cost."""
+
+from __future__ import annotations
+
+import time
+
+from meshes import axpys, chains, wires
+
+from tulle_ir.program import Program
+from tulle_ir.target import load_target
+from tulle_runtime.fast import run_fast
+from tulle_runtime.result import RunResult
+
+
+def main() -> None:
+    """Both tables. Seconds are CPU seconds of one core."""
+    run_fast(chains(4, 2, 8), load_target("generic"), [])  # compiles the engine
+    print("seconds per crossing (links and ramps) on one core: what a longer run takes more than a short one")
+    print(f"{'':36}{'PEs':>9}{'crossings':>12}{'seconds':>9}{'per second':>12}")
+    _rate("chains of sums, in cache", *(chains(16, 16, n) for n in (8_000, 80_000)))
+    _rate("chains of sums, 64 x 64", *(chains(64, 64, n) for n in (500, 5_000)))
+    _rate("chains of sums, the whole wafer", *(chains(750, 994, n) for n in (16, 200)))
+    _rate("wires, 64 x 64", *(wires(64, 64, n) for n in (4_000, 40_000)))
+    print("\nwhat costs nothing: PEs without work, cycles without events; long vectors cost their arithmetic alone")
+    print(f"{'':36}{'PEs':>9}{'cycles':>12}{'seconds':>9}{'MACs':>12}")
+    _cost("one busy row of 512 x 32", *(chains(512, 32, n, rows=1) for n in (1_000, 40_000)))
+    _cost("the same in a mesh 16 x larger", *(chains(512, 512, n, rows=1) for n in (1_000, 40_000)))
+    _cost("AXPYs of 16 elements, 32 x 32", *(axpys(32, 32, 16, times) for times in (100, 2_000)))
+    _cost("the same of 256", *(axpys(32, 32, 256, times) for times in (100, 2_000)))
+
+
+def _timed(program: Program) -> tuple[RunResult, float]:
+    start = time.process_time()
+    result = run_fast(program, load_target("generic"), [])
+    return result, time.process_time() - start
+
+
+def _rate(name: str, short: Program, long: Program) -> None:
+    """Loading is the same in both."""
+    (first, begun), (last, ended) = _timed(short), _timed(long)
+    more, seconds = last.crossings - first.crossings, ended - begun
+    pes = long.mesh[0] * long.mesh[1]
+    print(f"{name:36}{pes:>9,}{more:>12.3g}{seconds:>9.2f}{more / seconds:>12.3g}", flush=True)
+
+
+def _cost(name: str, short: Program, long: Program) -> None:
+    (first, begun), (last, ended) = _timed(short), _timed(long)
+    more, macs = last.cycles - first.cycles, int((last.counts.macs - first.counts.macs).sum())
+    pes = long.mesh[0] * long.mesh[1]
+    print(f"{name:36}{pes:>9,}{more:>12,}{ended - begun:>9.2f}{macs:>12.3g}", flush=True)
