@@ -41,8 +41,8 @@ def _growth(folder: Path) -> None:
         running = tulle("run", artifact, "--inputs", inputs, "--report", report)
         ran = json.loads(report.read_text())
         print(
-            f"{f'{rows} x {columns}':>12}{rows * columns // 4:>11,}{compiling:>11.1f}{running.cpu:>7.1f}{running.peak:>6.1f}"
-            f"{ran['wavelets']['crossings']:>12,}",
+            f"{f'{rows} x {columns}':>12}{rows * columns // 4:>11,}{compiling:>11.1f}"
+            f"{running.cpu:>7.1f}{running.peak:>6.1f}{ran['wavelets']['crossings']:>12,}",
             flush=True,
         )
 
