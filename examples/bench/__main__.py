@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-QUICK = ("sparsity", "prediction", "engine", "tools")
+QUICK = ("sparsity", "prediction", "speedup", "resident", "engine", "tools")
 LARGE = ("compiling", "large", "streaming")
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tulle_compiler.kernels.tiles import nonzeros_by_input, nonzeros_per_tile
 from tulle_compiler.partition import balanced, contiguous
+from tulle_compiler.partition_tiles import balanced_tiles, deal
 
 
 @pytest.mark.parametrize(("features", "lanes"), [(1, 1), (7, 3), (13, 13), (64, 5)])
@@ -52,3 +53,39 @@ def test_many_tiles_are_balanced_as_well_as_few() -> None:
     cut = balanced(nonzeros_by_input(weight, inputs).T, 96, 22)
     tiles = nonzeros_per_tile(weight, inputs, cut)
     assert tiles.max() / tiles.mean() < 1.07
+
+
+def test_both_sides_of_a_random_matrix_are_balanced_within_two_percent() -> None:
+    weight = np.random.default_rng(3).random((512, 768)) < 0.1
+    tiles = nonzeros_per_tile(weight, *balanced_tiles(weight, 8, 12))
+    assert tiles.max() / tiles.mean() < 1.02
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_dense_rows_and_columns_leave_no_tile_heavier_than_the_others(axis: int) -> None:
+    rng = np.random.default_rng(4)
+    weight = rng.random((384, 384)) < 0.1
+    (weight if axis == 0 else weight.T)[rng.permutation(384)[:12]] = True
+    tiles = nonzeros_per_tile(weight, *balanced_tiles(weight, 6, 6))
+    assert tiles.max() / tiles.mean() < 1.03
+
+
+def test_lanes_of_tiles_hold_every_feature_once_and_are_equally_long() -> None:
+    weight = np.random.default_rng(5).random((50, 71)) < 0.3
+    into, out = balanced_tiles(weight, 6, 8)
+    for cut, features in ((into, 50), (out, 71)):
+        assert sorted(cut.order.tolist()) == list(range(features))
+        assert cut.largest == -(-features // cut.lanes)
+
+
+def test_an_empty_matrix_and_single_lanes_have_partitions() -> None:
+    assert [cut.lanes for cut in balanced_tiles(np.zeros((5, 3)), 2, 3)] == [2, 3]
+    assert [cut.lanes for cut in balanced_tiles(np.ones((5, 3)), 1, 1)] == [1, 1]
+
+
+def test_outputs_are_dealt_to_parts_of_equal_counts_and_work() -> None:
+    work = np.random.default_rng(6).integers(0, 100, 97)
+    parts = deal(work, 4)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(97))
+    assert {len(part) for part in parts} == {24, 25}
+    assert np.ptp([work[part].sum() for part in parts]) <= work.max()

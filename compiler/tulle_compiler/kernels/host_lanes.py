@@ -1,10 +1,11 @@
 """Scatter and gather: lines of PEs between host links and the lanes of a stream.
 
-Scatter: each segment of the line is fed by one host link at its west end; a PE keeps its own lane's block and passes
-the rest on. Gather: each segment runs east to its host link; a PE sends its own block, then passes on what comes
-from the west, so the block nearest the link comes first. The last PE of a segment has nobody to hold up and stores
-nothing: the wavelets of its lane go straight through. A gather that gets partial sums turns them into elements of the
-stream first.
+Scatter: each segment of the line is fed by one host link at its west end, with the first row of every lane, then the
+second, and so on (lanes with fewer rows than the largest get rows to drop); a PE sends its own row into its lane and
+passes the others on, so all lanes start at once. Gather: each segment runs east to its host link; a PE sends its own
+block, then passes on what comes from the west, so the block nearest the link comes first. The last PE of a segment has
+nobody to hold up and stores nothing: the wavelets of its lane go straight through. A gather that gets partial sums
+turns them into elements of the stream first.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def plan_host_lanes(
             internal.append(InternalRoute(parity, hops))
     wavelets = -(-chunk // precision.per_wavelet)
     longest = int(np.diff(bounds).max()) * lanes.largest * wavelets
-    size = lanes.largest * chunk * precision.stream.size
+    size = (1 if scatter else lanes.largest) * chunk * precision.stream.size
     return Kernel(
         name=name,
         kind="scatter" if scatter else "gather",
@@ -110,10 +111,18 @@ def port_features(view: View, segment: int) -> np.ndarray:
     partition, lanes = view.partition("lanes"), position_lanes(view)
     bounds = segments(len(lanes), view.number("links"), bool(view.number("even")))
     mine = lanes[bounds[segment] : bounds[segment + 1]]
-    if view.kernel.kind == "gather":
-        mine = mine[::-1]
-    here = np.concatenate([partition.features(int(lane)) for lane in mine])
-    return view.kernel.tensors.get("features", np.arange(len(partition.order)))[here].astype(np.int32)
+    blocks = [partition.features(int(lane)) for lane in mine]
+    here = _by_rows(blocks) if view.kernel.kind == "scatter" else np.concatenate(blocks[::-1])
+    names = view.kernel.tensors.get("features", np.arange(len(partition.order)))
+    return np.where(here < 0, -1, names[here]).astype(np.int32)
+
+
+def _by_rows(blocks: list[np.ndarray]) -> np.ndarray:
+    """The first feature of each block, then the second ...; -1 where a block is shorter than the largest."""
+    rows = np.full((max(map(len, blocks)), len(blocks)), -1)
+    for column, block in enumerate(blocks):
+        rows[: len(block), column] = block
+    return rows.reshape(-1)
 
 
 def emit_host_lanes(view: View, tensors: dict[str, np.ndarray]) -> list[ProgramClass]:
@@ -185,9 +194,13 @@ class _Line:
         receive = launch(RECEIVE, "mov", mem("Z", (chunk, 1)), source, None, own, n)
         return [receive, Loop(k, own, (Await(RECEIVE, k), row))]
 
-    def rest(self, grid: Grid) -> np.ndarray:
-        """Features of the lanes behind each PE in its segment."""
-        return self._of(grid, self.before[self.bounds[self.segment + 1]] - self.before[1:])
+    def later(self, grid: Grid) -> np.ndarray:
+        """Lanes behind each PE in its segment."""
+        return self._of(grid, self.bounds[self.segment + 1] - 1 - np.arange(len(self.lanes)))
+
+    def padding(self, grid: Grid) -> np.ndarray:
+        """Rows that a scatter's PE drops: those by which the largest lane of its segment is larger than its own."""
+        return self._of(grid, np.maximum.reduceat(self.sizes, self.bounds[:-1])[self.segment] - self.sizes)
 
     def earlier(self, grid: Grid) -> np.ndarray:
         """Features of the lanes before each PE in its segment."""
@@ -202,16 +215,18 @@ def _scatter(line: _Line, look: _Look, grid: Grid, tensors: dict[str, np.ndarray
     b, header, n, own = line.builder(grid)
     source = b.input("in", look.source, line.dtype)
     out = b.output("y", look.out, line.dtype)
-    code: list[Instruction] = [*take_header(source, header, n), wait(SEND)]
-    if look.is_last:
-        code += [send_header(out, header), launch(SEND, "mov", out, source, None, own, n)]
-    else:
-        block = line.block(b)
-        onward = b.output("onward", look.neighbour, line.dtype)
-        rest = b.register("rest", line.rest(grid))
-        code += [launch(RECEIVE, "mov", block, source, None, own, n), wait(RECEIVE)]
-        code += [wait(PASS_ON), send_header(onward, header), launch(PASS_ON, "mov", onward, source, None, rest, n)]
-        code += [send_header(out, header), launch(SEND, "mov", out, block, None, own, n)]
+    code: list[Instruction] = take_header(source, header, n)
+    onward: list[Instruction] = []
+    if not look.is_last:
+        neighbour = b.output("onward", look.neighbour, line.dtype)
+        code.append(send_header(neighbour, header))
+        onward = [vector("mov", neighbour, source, None, b.register("later", line.later(grid)), n)]
+    code += [send_header(out, header), Loop(b.register("k"), own, (vector("mov", out, source, None, 1, n), *onward))]
+    padding = line.padding(grid)
+    if padding.any():
+        b.buffer("dropped", line.dtype, line.view.chunk)
+        drop = vector("mov", mem("dropped"), source, None, 1, n)
+        code.append(Loop(b.register("k"), b.register("padding", padding), (drop, *onward)))
     b.task("chunk", code, on=source)
     return b.finish(line.view.kernel.name, line.view.frame, tensors)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 
 import numpy as np
@@ -30,10 +31,10 @@ from tulle_ir.plan import End, HostNet, Kernel, Net
 from tulle_ir.target import Target
 
 CHUNKS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 255)  # tokens per chunk that are tried
-FEWEST_CHUNKS = 16  # chunks that divide the tokens evenly are tried up to this number
+MOST_CHUNKS = 32  # chunks that divide the tokens evenly are tried up to this number
 MAX_PARTS = 6
 MAX_FINISHERS = 12
-IMBALANCE = 1.04  # heaviest tile over the mean one, before the partition is known
+IMBALANCE = 8  # non-zeros that the heaviest tile has more than the mean one, before the partition is known
 CHAIN = 6  # cycles per tile of a row until the last sum of a chunk is out
 CODE_BYTES = 1024  # set aside for instructions and alignment
 
@@ -51,7 +52,7 @@ class Layout:
     cycles: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Alone:
     """The linear with what its layout depends on. `tokens`: length of the sequence whose cycles count."""
 
@@ -62,6 +63,11 @@ class Alone:
     target: Target
     mesh: tuple[int, int]
     tokens: int
+
+    @cached_property
+    def nonzeros(self) -> int:
+        """Weights stored."""
+        return self.op.weight.size if self.dense else int(np.count_nonzero(self.op.weight))
 
     @property
     def passes_through(self) -> bool:
@@ -82,7 +88,7 @@ def is_alone(stages: list[Stage]) -> bool:
 def best_layout(alone: Alone, chunk: int | None, longest: int) -> Layout | None:
     """The layout of fewest cycles whose PEs have the memory it takes; None if there is none."""
     tokens = alone.tokens
-    even = {ceil(tokens / n) for n in range(1, FEWEST_CHUNKS + 1)}
+    even = {ceil(tokens / n) for n in range(1, MOST_CHUNKS + 1)}
     chunks = [chunk] if chunk else sorted(c for c in {*CHUNKS, *even} if c <= min(longest, tokens))
     found = (_layout(alone, *sizes, c) for sizes in _sizes(alone) for c in chunks)
     return min((f for f in found if f), key=lambda f: (f.cycles, f.parts, f.inputs, f.chunk), default=None)
@@ -105,14 +111,11 @@ def _layout(alone: Alone, parts: int, inputs: int, outputs: int, finishers: int,
     """The layout with its cycles; None if a PE has too little memory."""
     precision, target = alone.precision, alone.target
     features_in, features_out = alone.op.weight.shape
-    nonzeros = alone.op.weight.size if alone.dense else np.count_nonzero(alone.op.weight)
     k, r = ceil(features_in / inputs), ceil(features_out / (outputs * parts))
-    heaviest = nonzeros / (parts * inputs * outputs)
-    heaviest = k * r if alone.dense else min(k * r, ceil(heaviest * IMBALANCE))
+    mean = ceil(alone.nonzeros / (parts * inputs * outputs))
+    heaviest = k * r if alone.dense else min(k * r, mean + IMBALANCE)
     room = target.sram_bytes - CODE_BYTES - target.sram_bytes // target.banks
-    if tile_bytes(heaviest, k, r, alone.dense, precision, chunk) > room:
-        return None
-    if 4 * chunk * max(k, r) > room:
+    if max(tile_bytes(heaviest, k, r, alone.dense, precision, chunk), _gather_bytes(alone, r, chunk)) > room:
         return None
     links = len(host_links(target, alone.mesh))
     per_scatter = ceil(inputs / max(1, min(inputs, links // parts)))
@@ -126,16 +129,24 @@ def _layout(alone: Alone, parts: int, inputs: int, outputs: int, finishers: int,
             slots = max(slots, finish_slots(r, finishers, s, alone.activation, precision, target, n))
         if alone.result is not precision.stream:
             out += r * (2 * n + target.vector_issue)
-        return max(slots, (per_scatter + 1) * into, out + per_gather * sent)
+        return max(slots, per_scatter * into, out + per_gather * sent)
+
+    def drain(n: int) -> float:
+        """From the last sum of a chunk of n tokens to its last result."""
+        rounding = 0 if alone.result is precision.stream else r * n
+        return (per_gather - 1) * r * ceil(n / precision.per_wavelet) + rounding
 
     full, rest = divmod(alone.tokens, chunk)
-    first, last = min(chunk, alone.tokens), rest or chunk
-    fill = (per_scatter - 1) * k * ceil(first / precision.per_wavelet)
-    drain = (per_gather - 1) * r * ceil(last / precision.per_wavelet)
-    if alone.result is not precision.stream:
-        drain += r * last
-    cycles = fill + full * period(chunk) + (period(rest) if rest else 0) + drain + CHAIN * inputs + sum(alone.mesh)
+    fill = (per_scatter - 1) * k * ceil(min(chunk, alone.tokens) / precision.per_wavelet)
+    last = period(rest) + drain(rest) if rest else 0.0
+    cycles = fill + full * period(chunk) + max(last, drain(chunk) if full else 0) + CHAIN * inputs + sum(alone.mesh)
     return Layout(parts, inputs, outputs, finishers, chunk, cycles)
+
+
+def _gather_bytes(alone: Alone, outputs: int, chunk: int) -> int:
+    """SRAM of a gather's PE: a lane of a chunk, and the sums that it is rounded from."""
+    stream, result = alone.precision.stream, alone.result
+    return chunk * outputs * (stream.size + (0 if result is stream else result.size))
 
 
 def plan_alone(
