@@ -13,7 +13,7 @@ SLOWEST = 12  # kernels shown
 STRAGGLERS = 6  # of them with their heaviest PE
 TERMS = 3  # largest terms shown of where a kernel's cycles went
 LEAST = 0.03  # share of a term that is shown
-WIDE = 30  # characters of a list of features
+WIDE = 28  # characters of a list of features
 NAMES = {
     "skew": "skew",
     "vectors": "vectors",

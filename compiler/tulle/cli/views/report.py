@@ -65,7 +65,7 @@ def _limit(report: Report) -> list[tuple[Cell, ...]]:
     limit = report.get("limit")
     if limit is None:
         return []
-    what = {"kernel": limit["name"], "latency": "latency of the first chunk"}.get(limit["kind"], limit["kind"])
+    what = {"kernel": limit["name"], "latency": "first chunk's latency"}.get(limit["kind"], limit["kind"])
     scope = " per chunk" if report["status"] == "compiled" else ""
     predicted = f" (predicted {limit['predicted']:,}, {limit['error']:+.1%})" if limit.get("predicted") else ""
     return [("limited by", f"{what}: {limit['cycles']:,} cycles{scope}{predicted}")]
