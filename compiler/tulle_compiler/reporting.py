@@ -33,7 +33,7 @@ def compile_report(stages: Mapping[str, Any], graph: Graph, target: Target, opti
         memory, used = memory_of(held, mask, target), int(mask.sum())
     facts = plan.options if plan else {}
     counted = account(graph, options.context, ignore_sparsity=options.ignore_sparsity)
-    predicted = prediction(plan)["latency_cycles"] if plan else None
+    predicted = prediction(plan, placed)["latency_cycles"] if plan else None
     return Report(
         status="compiled",
         target=target.name,
@@ -79,10 +79,43 @@ def _kernel(plan: Plan, placed: Placed | None, k: int) -> Kernel:
     )
 
 
-def prediction(plan: Plan) -> dict[str, float]:
-    """Cycles until a full chunk has passed all kernels, and between two chunks in steady state."""
-    latency = sum(kernel.cost.predicted + 2 * (kernel.width + kernel.height) for kernel in plan.kernels)
-    return {"latency_cycles": latency, "interval_cycles": max(kernel.cost.predicted for kernel in plan.kernels)}
+def prediction(plan: Plan, placed: Placed | None = None) -> dict[str, Any]:
+    """Cycles until a full chunk has passed all kernels, and between two chunks in steady state.
+
+    Both grow with the tokens before the chunk: the latency by `latency_growth` cycles per token, the interval where one
+    of the `growing` kernels, (cycles without history, cycles per token), takes longer.
+    """
+    half = int(plan.options.get("context", 0)) // 2
+    costs = [kernel.cost for kernel in plan.kernels]
+    growth = sum(cost.growth for cost in costs)
+    growing = {(round(cost.predicted - half * cost.growth, 3), round(cost.growth, 6)) for cost in costs if cost.growth}
+    return {
+        "latency_cycles": _latency(plan, placed) - half * growth,
+        "latency_growth": growth,
+        "interval_cycles": max(cost.predicted for cost in costs if not cost.growth),
+        "growing": sorted(list(pair) for pair in growing),
+    }
+
+
+def _latency(plan: Plan, placed: Placed | None) -> float:
+    """Cycles of a lone chunk on its slowest way through the kernels, and from each to the next."""
+    arrived = [0.0] * len(plan.kernels)
+    left: list[float] = []
+    for k, kernel in enumerate(plan.kernels):
+        left.append(arrived[k] + kernel.cost.latency)
+        for net in plan.nets:
+            if net.source.kernel == k and net.sink.kernel > k:
+                to = net.sink.kernel
+                arrived[to] = max(arrived[to], left[k] + _hops(plan, placed, k, to))
+    return max(left)
+
+
+def _hops(plan: Plan, placed: Placed | None, a: int, b: int) -> float:
+    """Between the centers of two kernels; before they are placed, half their sides."""
+    if placed is None:
+        return sum(plan.kernels[k].width + plan.kernels[k].height for k in (a, b)) / 2
+    (ax, ay, aw, ah), (bx, by, bw, bh) = (placed.frames[k].region for k in (a, b))
+    return abs(ax + aw / 2 - bx - bw / 2) + abs(ay + ah / 2 - by - bh / 2)
 
 
 def manifest(
@@ -95,7 +128,7 @@ def manifest(
     """The artifact's manifest."""
     facts = report.to_json()
     if "plan" in stages:
-        facts["prediction"] = prediction(stages["plan"])
+        facts["prediction"] = prediction(stages["plan"], stages.get("placed"))
     given = asdict(options)
     more: dict[str, Any] = {"report": facts}
     tokenizer = graph.metadata.get("tulle.tokenizer")

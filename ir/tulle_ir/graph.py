@@ -71,7 +71,7 @@ class Embed(_ByValue):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Linear(_ByValue):
-    """`x @ weight + bias`. `tied`: the weight is the transposed embedding table, byte for byte."""
+    """`(x * scale) @ weight + bias`. `tied`: the weight is the transposed embedding table, byte for byte."""
 
     x: str
     weight: Array  # [in, out]
@@ -80,6 +80,7 @@ class Linear(_ByValue):
     output: str
     name: str = field(default="", compare=False)
     origin: str = field(default="", compare=False)
+    scale: Array | None = None  # [in]; the gamma of a norm whose values x are
 
 
 @dataclass(frozen=True, slots=True, eq=False)

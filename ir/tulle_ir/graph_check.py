@@ -37,7 +37,7 @@ def op_arrays(op: Op) -> dict[str, np.ndarray]:
         case Embed():
             arrays = {"table": op.table, "positions": op.positions}
         case Linear():
-            arrays = {"weight": op.weight, "bias": op.bias}
+            arrays = {"scale": op.scale, "weight": op.weight, "bias": op.bias}
         case Norm():
             arrays = {"gamma": op.gamma, "beta": op.beta}
         case Activation() | Attention() | Add():
@@ -111,6 +111,7 @@ def _check_op(op: Op, graph: Graph, widths: dict[str, int]) -> None:
                 op,
                 f"weight is {op.weight.shape}, input {widths[op.x]} wide",
             )
+            _require(op.scale is None or op.scale.shape == op.weight.shape[:1], op, "scale does not match the weight")
             _require(op.bias is None or op.bias.shape == op.weight.shape[1:], op, "bias does not match the weight")
         case Norm():
             _require(op.gamma.shape == (widths[op.x],), op, "gamma does not match the input")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, assert_never
 
 import numpy as np
@@ -58,10 +59,13 @@ def normalise(kind: NormKind, x: Floats, gamma: Floats, beta: Floats | None, eps
     return scaled if beta is None else scaled + beta
 
 
-def causal_attention(q: Floats, k: Floats, v: Floats, scale: float) -> Floats:
-    """One head of one sequence: q, k, v `[tokens, head_dim]`; position t looks at 0 to t."""
+def causal_attention(
+    q: Floats, k: Floats, v: Floats, scale: float, rounded: Callable[[Floats], Floats] = lambda weights: weights
+) -> Floats:
+    """One head of one sequence: q, k, v `[tokens, head_dim]`; position t looks at 0 to t. `rounded` is applied to the
+    weights before they are normalised."""
     scores = (q @ k.T) * np.asarray(scale, q.dtype)
     hidden = np.triu(np.ones(scores.shape, bool), 1)
     scores = np.where(hidden, -np.inf, scores).astype(q.dtype)
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights = rounded(np.exp(scores - scores.max(axis=-1, keepdims=True)))
     return (weights / weights.sum(axis=-1, keepdims=True)) @ v

@@ -3,7 +3,8 @@
 f32: everything in float32. f16 rounds to float16 at these points and no others, as the mesh does:
   * weights, biases, tables, position rows, gammas and betas, once;
   * every tensor that leaves a kernel (an activation that alone reads a linear belongs to that linear's kernel, so the
-    sum reaches it unrounded), and features that enter.
+    sum reaches it unrounded), and features that enter;
+  * attention weights, the largest of which is 1, before they are normalised.
 Sums, biases, normalisation, softmax and the functions themselves are float32.
 """
 
@@ -77,7 +78,8 @@ def _run_op(op: Op, tensors: Tensors, ids: np.ndarray, dtype: Precision) -> Arra
             rows = _rounded(op.table[ids], dtype)
             return rows if op.positions is None else rows + _rounded(op.positions[: len(ids)], dtype)
         case Linear():
-            y = tensors[op.x] @ _rounded(op.weight, dtype)
+            weight = op.weight if op.scale is None else op.scale[:, None] * op.weight
+            y = tensors[op.x] @ _rounded(weight, dtype)
             return y if op.bias is None else y + _rounded(op.bias, dtype)
         case Norm():
             beta = None if op.beta is None else _rounded(op.beta, dtype)
@@ -85,19 +87,19 @@ def _run_op(op: Op, tensors: Tensors, ids: np.ndarray, dtype: Precision) -> Arra
         case Activation():
             return activate(op.kind, tensors[op.x]).astype(np.float32)
         case Attention():
-            return _attend(op, tensors)
+            return _attend(op, tensors, dtype)
         case Add():
             return tensors[op.a] + tensors[op.b]
         case _:
             assert_never(op)
 
 
-def _attend(op: Attention, tensors: Tensors) -> Array:
+def _attend(op: Attention, tensors: Tensors, dtype: Precision) -> Array:
     """All heads, `[tokens, heads * head_dim]`."""
     heads = []
     for h in range(op.heads):
         q, k, v = (_head(tensors, view, h, op.head_dim) for view in (op.q, op.k, op.v))
-        heads.append(causal_attention(q, k, v, op.scale))
+        heads.append(causal_attention(q, k, v, op.scale, lambda weights: _rounded(weights, dtype)))
     return np.concatenate(heads, axis=1).astype(np.float32)
 
 

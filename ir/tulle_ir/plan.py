@@ -66,7 +66,9 @@ class InternalRoute:
 class KernelCost:
     """What the cost model says of a kernel per full chunk, in cycles, and bytes of its heaviest PE.
 
-    `bound`: busiest PE of this mapping; `ideal`: mean over its PEs.
+    `predicted`: between two chunks when chunks follow each other; `bound`: busiest PE of this mapping; `ideal`: mean
+    over its PEs; `latency`: what a lone chunk's last wavelet takes from entering to leaving. Where the cycles depend on
+    the position they are those half-way through the context; `growth`: cycles per token farther on.
     """
 
     predicted: float
@@ -75,6 +77,8 @@ class KernelCost:
     max_pe_bytes: int
     nonzeros: int = 0
     pes: int = 1
+    latency: float = 0.0
+    growth: float = 0.0
 
 
 @dataclass(frozen=True)

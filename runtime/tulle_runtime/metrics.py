@@ -75,15 +75,20 @@ def run_report(run: Run) -> Report:
 
 
 def predicted_cycles(facts: Facts, chunking: Chunking | None) -> int | None:
-    """What the cost model says of this run: the latency of one chunk, and the interval for each further one.
+    """What the cost model says of this run: the latency of the last chunk, and an interval before each other one.
 
-    The facts hold them as `prediction: {latency_cycles, interval_cycles}`; None if they do not.
+    The facts hold them as `prediction: {latency_cycles, interval_cycles}`, by how much the latency grows per token of
+    history as `latency_growth`, and kernels whose interval grows as `growing: [[cycles, cycles per token]]`.
+    None if there is no prediction.
     """
     prediction = facts.get("prediction")
     if prediction is None or chunking is None:
         return None
-    chunks = chunking.batch * -(-chunking.tokens // chunking.size)
-    return round(prediction["latency_cycles"] + (chunks - 1) * prediction["interval_cycles"])
+    past = np.arange(0, chunking.tokens, chunking.size)
+    grown = [cycles + growth * past for cycles, growth in prediction.get("growing", [])]
+    intervals = np.maximum.reduce([np.full(len(past), prediction["interval_cycles"]), *grown])
+    latency = prediction["latency_cycles"] + prediction.get("latency_growth", 0.0) * past[-1]
+    return round(latency + chunking.batch * intervals.sum() - intervals[-1])
 
 
 def _axpys(counts: PeCounts) -> AxpyCounts:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tulle.cli.blame import blame
 from tulle_compiler.check import F32_TOLERANCE, compare, run_onnxruntime
+from tulle_compiler.fold import fold_norms
 from tulle_compiler.frontend import import_onnx
 from tulle_compiler.prune import parse_prune, prune
 from tulle_ir.diagnostics import BadInput, Mismatch
@@ -46,7 +47,7 @@ class Oracle:
 
     def rounded(self, feed: np.ndarray) -> np.ndarray | None:
         """The Graph's output with the roundings of an f16 program; None for f32."""
-        return run_graph(self.graph, feed, "f16") if self.options.get("dtype") == "f16" else None
+        return run_graph(fold_norms(self.graph), feed, "f16") if self.options.get("dtype") == "f16" else None
 
     def blame(self, feed: np.ndarray, engine: str) -> str:
         """A sentence that names the first kernel that differs."""

@@ -2,30 +2,38 @@
 
 Lane h*g + c carries the c-th part of head h's features (k, then v, then q) and reaches all workers of the head. Worker
 w of N = g*R keeps positions w, w + N, w + 2N, ... A chunk's keys and values are appended before its queries are
-answered; the causal mask is the start offset of each key's AXPYs. Workers form a chain that snakes through the block:
-it carries first the running maximum (the last worker sends the result back to all), then the sums of weights and of
-weighted values; the last worker divides and sends.
+answered; scores before a key's position are hidden. Workers form a chain that snakes through the block: it carries
+the running maximum, which the last worker sends back to all, and the sums of weights and of weighted values, which the
+last worker divides and sends. attention_worker.py says what a worker does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from tulle_compiler.kernels.builder import ClassBuilder, compute, launch, mem, send_header, take_header, vector, wait
+from tulle_compiler.kernels.attention_score import receive, score
+from tulle_compiler.kernels.attention_weigh import last_tasks, weigh
+from tulle_compiler.kernels.attention_worker import (
+    BROADCAST,
+    IN_FLIGHT,
+    MAXIMA,
+    SUMS,
+    Link,
+    Worker,
+    keys_per_worker,
+    worker_at,
+)
 from tulle_compiler.kernels.chains import at, runs
+from tulle_compiler.kernels.slots import block, product_width, sum_width
 from tulle_compiler.kernels.view import View
 from tulle_compiler.options import Precision
-from tulle_ir.code import Cmp, DType, Instruction, Reg, While
+from tulle_ir.code import VectorOp
 from tulle_ir.plan import Entry, InternalRoute, Kernel, KernelCost, Terminal
-from tulle_ir.program import Bundle, Category, Grid, Leg, Port, ProgramClass
+from tulle_ir.program import Bundle, Grid, Leg, Port, ProgramClass
 from tulle_ir.target import Target
-
-CHAIN, SEND, RECEIVE = 0, 1, 2  # microthreads; part c is received by RECEIVE + c
-BROADCAST = 2  # local color
-LOWEST = -1e30  # below every score; exp of it is 0
 
 
 @dataclass(frozen=True)
@@ -49,12 +57,7 @@ class Attention:
     @property
     def keys(self) -> int:
         """Most positions a worker keeps."""
-        return -(-self.context // self.workers)
-
-
-def part_bounds(head_dim: int, columns: int) -> np.ndarray:
-    """Where the parts of a head's 3 * head_dim features (k, v, q) begin and end: [g + 1]."""
-    return np.arange(columns + 1) * (3 * head_dim) // columns
+        return keys_per_worker(self.context, self.workers)
 
 
 def plan_attention(op: Attention, precision: Precision, target: Target, chunk: int) -> Kernel:
@@ -69,11 +72,9 @@ def plan_attention(op: Attention, precision: Precision, target: Target, chunk: i
     )
     sink = Terminal("qkv", op.heads * g, False, entries=entries, colors=g)
     source = Terminal("y", op.heads, True, at(g - 1, g), at(rows - 1))
-    internal = [InternalRoute(p, _snake(g, rows, op.heads, p)) for p in (0, 1)]
+    internal = [InternalRoute(chain + p, _snake(g, rows, op.heads, p)) for chain in (MAXIMA, SUMS) for p in (0, 1)]
     if op.workers > 1:
         internal.append(InternalRoute(BROADCAST, _send_back(g, rows, op.heads)))
-    slots = attention_slots(op, precision, target, chunk, op.context // 2)
-    latency = attention_wait(op, target, chunk)
     return Kernel(
         name=op.name,
         kind="attention",
@@ -82,7 +83,7 @@ def plan_attention(op: Attention, precision: Precision, target: Target, chunk: i
         height=rows,
         terminals=(sink, source),
         internal=tuple(r for r in internal if r.bundles),
-        cost=KernelCost(slots + latency, slots, slots, attention_bytes(op, precision, chunk), 0, op.heads * op.workers),
+        cost=attention_cost(op, precision, target, chunk),
         params={
             "heads": op.heads,
             "head_dim": op.head_dim,
@@ -104,11 +105,6 @@ def _fan_out(g: int, rows: int, heads: int, arriving: Port) -> tuple[tuple[int, 
         if c < g - 1:
             fans.append((c, Bundle(0, (heads, rows), x, y, arriving, (Leg(Port.EAST, at(g - 1, g), ramp=True),))))
     return tuple(fans)
-
-
-def worker_at(column: int, row: int, rows: int) -> int:
-    """The worker at a place of its head's block: they go down the first column, up the next, ..."""
-    return column * rows + (row if column % 2 == 0 else rows - 1 - row)
 
 
 def _snake(g: int, rows: int, heads: int, parity: int) -> tuple[Bundle, ...]:
@@ -147,27 +143,57 @@ def _send_back(g: int, rows: int, heads: int) -> tuple[Bundle, ...]:
     return tuple(bundles)
 
 
-def attention_slots(op: Attention, precision: Precision, target: Target, chunk: int, past: int) -> float:
-    """Datapath slots of a worker per full chunk with `past` positions in the cache."""
-    keys = (past + chunk) / op.workers
-    width = target.widths.f16_to_f32 if precision.stream is DType.F16 else target.widths.f32_multiply
-    receive = 3 * op.head_dim * -(-chunk // precision.per_wavelet)
-    turn = target.branch_cycles + target.load_cycles + 11
-    score = op.head_dim * (1 + -(-chunk // width)) + chunk + turn + 4
-    weigh = op.head_dim * (1 + chunk) + turn
-    softmax = chunk * (4 + 14)
-    return receive + keys * (score + weigh + softmax) + (op.head_dim + 2) * chunk * 2 + 60
+def attention_cost(op: Attention, precision: Precision, target: Target, chunk: int) -> KernelCost:
+    """Half-way through the context; the last worker has the most to do."""
+    args = (op, precision, target, chunk)
+    keys = (op.context // 2 + chunk) / op.workers
+    busiest, mean = attention_slots(*args, math.ceil(keys)), attention_slots(*args, keys, last=op.workers == 1)
+    growth = (attention_slots(*args, keys + 1) - attention_slots(*args, keys)) / op.workers
+    alone = busiest + attention_latency(op, target, chunk)
+    return KernelCost(
+        predicted=busiest,
+        bound=busiest,
+        ideal=mean,
+        max_pe_bytes=attention_bytes(op, precision, chunk),
+        pes=op.heads * op.workers,
+        latency=alone,
+        growth=growth,
+    )
 
 
-def attention_wait(op: Attention, target: Target, chunk: int) -> float:
-    """Cycles a worker waits per chunk for the maximum to run down the chain and back."""
-    return op.workers * (2 * target.ramp_cycles + 2) + op.rows + op.columns + 2 * chunk
+def attention_slots(
+    op: Attention, precision: Precision, target: Target, chunk: int, keys: float, *, last: bool = True
+) -> float:
+    """Datapath slots per full chunk of a worker with `keys` keys, the last of its head or another."""
+    stream, dim = precision.stream, op.head_dim
+    wide, summing, move = product_width(target, stream), sum_width(target, stream), target.widths.f32_move
+    multiply, other = target.widths.f32_multiply, target.widths.other
+    receiving = (3 * dim + op.columns) * -(-chunk // precision.per_wavelet)
+    products = 2 * keys * block(target, dim, chunk, wide, scalars=1)
+    passes = sum(block(target, keys, chunk, width) for width in (move, multiply, other, move, summing))
+    weights = block(target, keys, chunk, 1, target.cost_of(VectorOp.EXP))
+    sums = (dim + 1) * chunk + 2 * chunk
+    fixed = 3 * target.dispatch_cycles + target.divide_cycles + 4 * target.branch_cycles + 2 * target.load_cycles
+    fixed += dim // 2 + 60
+    if last:
+        fixed += 2 * target.dispatch_cycles + chunk * target.cost_of(VectorOp.RECIP)
+        fixed += block(target, dim, chunk, other) + dim * -(-chunk // precision.per_wavelet)
+    return receiving + products + passes + weights + sums + fixed
+
+
+def attention_latency(op: Attention, target: Target, chunk: int) -> float:
+    """Cycles a chunk that is alone waits for the maximum to run down the chain and back, and for the sums."""
+    hop = 2 * target.ramp_cycles + 2
+    return 2 * op.workers * hop + op.rows + op.columns + (op.head_dim + 4) * chunk
 
 
 def attention_bytes(op: Attention, precision: Precision, chunk: int) -> int:
-    """SRAM of a worker: cache, the chunk's k, v, q, scores, sums."""
+    """SRAM of the last worker: cache, the chunk's k, v, q, scores, weights, sums, results."""
     size = precision.stream.size
-    return 2 * op.keys * op.head_dim * size + 3 * op.head_dim * chunk * size + 4 * chunk * (op.keys + op.head_dim + 3)
+    cache = 2 * op.keys * op.head_dim * size
+    scores = chunk * op.keys * (4 * IN_FLIGHT + size)
+    sums = 4 * chunk * (2 * (op.head_dim + 1) + IN_FLIGHT)
+    return cache + 4 * op.head_dim * chunk * size + scores + sums
 
 
 def emit_attention(view: View, tensors: dict[str, np.ndarray]) -> list[ProgramClass]:
@@ -175,188 +201,22 @@ def emit_attention(view: View, tensors: dict[str, np.ndarray]) -> list[ProgramCl
     g, rows, heads = (view.number(name) for name in ("columns", "rows", "heads"))
     classes: list[ProgramClass] = []
     for column in range(g):
-        workers = np.array([worker_at(column, row, rows) for row in range(rows)])
-        links = [_Link(worker == 0, worker == g * rows - 1, worker % 2) for worker in workers.tolist()]
+        numbers = np.array([worker_at(column, row, rows) for row in range(rows)])
+        links = [Link(number == 0, number == g * rows - 1, number % 2) for number in numbers.tolist()]
         for first, count, step in runs(links):
             grid = Grid(column, first, heads, count, g, step)
-            classes.append(_emit(view, links[first], workers[first + step * np.arange(count)], grid, tensors))
+            classes.append(_emit(Worker(view, links[first], numbers[first + step * np.arange(count)], grid), tensors))
     return classes
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
-    """A worker's place in the chain, as far as its code depends on it."""
-
-    is_first: bool
-    is_last: bool
-    parity: int  # of the worker's number
-
-
-def _emit(view: View, link: _Link, numbers: np.ndarray, grid: Grid, tensors: dict[str, np.ndarray]) -> ProgramClass:
-    """The workers of these numbers, one per row of the grid."""
-    g, rows, dim = (view.number(name) for name in ("columns", "rows", "head_dim"))
-    workers = g * rows
-    chunk, stream = view.chunk, view.precision.stream
-    b = ClassBuilder(f"w{numbers[0]}", grid, view.target)
-    keys = -(-view.number("context") // workers)
-    b.buffer("X", stream, 3 * dim * chunk, side=0)  # rows k, v, q
-    b.buffer("K", stream, keys * dim, Category.CACHE)
-    b.buffer("V", stream, keys * dim, Category.CACHE)
-    b.buffer("P", DType.F32, keys * chunk, side=1)  # scores, then weights, one row per key
-    b.buffer("M", DType.F32, chunk, side=0)
-    b.buffer("O", DType.F32, (dim + 1) * chunk, side=2)  # weighted values, last row: sum of weights
-    b.register("worker", np.broadcast_to(numbers[:, None], (grid.height, grid.width)))
-    b.register("behind", np.broadcast_to(workers - 1 - numbers[:, None], (grid.height, grid.width)))
-    header, n = b.register("header"), b.register("n")
-    code = _receive(view, b, header, n)
-    code += _append(b, workers, dim, chunk, header, n)
-    code += _scores(view, b, workers, dim, n)
-    code += _maximum(view, b, link, n)
-    code += _weigh(b, workers, dim, chunk, n)
-    code += _combine(view, b, link, dim, header, n)
-    b.task("chunk", code, on=b.input("part0", -1, stream))
+def _emit(worker: Worker, tensors: dict[str, np.ndarray]) -> ProgramClass:
+    """The tasks of some workers, most urgent first."""
+    view, b = worker.view, worker.builder
+    receiving, scoring, weighing = receive(worker), score(worker), weigh(worker)
+    if worker.link.is_last and worker.count > 1:
+        for name, code in last_tasks(worker).items():
+            b.task(name, code)
+    b.task("weigh", weighing)
+    b.task("score", scoring)
+    b.task("receive", receiving, on=worker.parts[0])
     return b.finish(view.kernel.name, view.frame, tensors)
-
-
-def _receive(view: View, b: ClassBuilder, header: Reg, n: Reg) -> list[Instruction]:
-    """All parts of the chunk into X; a reversed order of lanes means the parts arrive from the other end."""
-    g, dim, chunk = view.number("columns"), view.number("head_dim"), view.chunk
-    bounds, port = part_bounds(dim, g), view.ports["qkv"]
-    code: list[Instruction] = []
-    for c in range(g):
-        part = g - 1 - c if port.reversed else c
-        queue = b.input(f"part{c}", port.colors[c], view.precision.stream)
-        begin, size = int(bounds[part]), int(bounds[part + 1] - bounds[part])
-        code += take_header(queue, header, n)
-        code.append(launch(RECEIVE + c, "mov", mem("X", (chunk, 1), begin * chunk), queue, None, size, n))
-    return [*code, *(wait(RECEIVE + c) for c in range(g))]
-
-
-def _append(b: ClassBuilder, workers: int, dim: int, chunk: int, header: Reg, n: Reg) -> list[Instruction]:
-    """Copy the keys and values of this worker's positions into its cache; count its keys."""
-    first, t, slot, keys = (b.register(name) for name in ("first", "t", "slot", "keys"))
-    worker, behind = b.register("worker"), b.register("behind")
-    copies = [
-        vector("mov", mem(cache, (0, 1), 0, (slot, dim)), mem("X", (0, chunk), begin, (t, 1)), None, 1, dim)
-        for cache, begin in (("K", 0), ("V", dim * chunk))
-    ]
-    return [
-        compute(first, header, ">>", 16),
-        compute(first, first, "&", 0xFFFF),
-        compute(slot, first, "+", behind),
-        compute(slot, slot, "/", workers),  # this worker's keys before the chunk
-        compute(t, slot, "*", workers),
-        compute(t, t, "+", worker),
-        compute(t, t, "-", first),  # the chunk's first token that is this worker's
-        While(t, Cmp.LT, n, (*copies, compute(t, t, "+", workers), compute(slot, slot, "+", 1))),
-        compute(keys, slot),
-    ]
-
-
-def _for_keys(b: ClassBuilder, workers: int, body: Sequence[Instruction]) -> list[Instruction]:
-    """Run `body` for each key: `key` counts them, `start` is the first token that may see it, `length` how many do."""
-    key, start, length, first = (b.register(name) for name in ("key", "start", "length", "first"))
-    keys, n = b.register("keys"), b.register("n")
-    return [
-        compute(key, 0),
-        compute(start, b.register("worker")),
-        compute(start, start, "-", first),
-        While(
-            key,
-            Cmp.LT,
-            keys,
-            (
-                compute(length, start, "max", 0),
-                compute(b.register("from"), length),
-                compute(length, n, "-", length),
-                *body,
-                compute(key, key, "+", 1),
-                compute(start, start, "+", workers),
-            ),
-        ),
-    ]
-
-
-def _scores(view: View, b: ClassBuilder, workers: int, dim: int, n: Reg) -> list[Instruction]:
-    """P[key, t] = scale * K[key] . q[t] for t from the key's position on, LOWEST before it; M = maximum over keys."""
-    chunk, scale = view.chunk, float(view.kernel.params["scale"])
-    key, start, length = (b.register(name) for name in ("key", "from", "length"))
-    keys = b.register("keys")
-    row = mem("P", (0, 1), 0, (key, chunk), (start, 1))
-    query = mem("X", (chunk, 1), 2 * dim * chunk, (start, 1))
-    body = [
-        vector("mov", row, 0.0, None, 1, length),
-        vector("fma", row, mem("K", (1, 0), 0, (key, dim)), query, dim, length),
-    ]
-    scores = mem("P", (chunk, 1))
-    return [
-        vector("mov", scores, LOWEST / scale if scale > 0 else LOWEST, None, keys, n),
-        *_for_keys(b, workers, body),
-        vector("mul", scores, scores, scale, keys, n),
-        vector("mov", mem("M"), LOWEST, None, 1, n),
-        vector("max", mem("M", (0, 1)), mem("M", (0, 1)), scores, keys, n),
-    ]
-
-
-def _maximum(view: View, b: ClassBuilder, link: _Link, n: Reg) -> list[Instruction]:
-    """M = the maximum over all workers of the head."""
-    if link.is_first and link.is_last:
-        return []
-    own = mem("M")
-    if link.is_last:
-        up = b.input("chain_in", view.colors[1 - link.parity], DType.F32)
-        back = b.output("back_out", view.colors[BROADCAST], DType.F32)
-        return [vector("max", own, up, own, 1, n), vector("mov", back, own, None, 1, n)]
-    down = b.output("chain_out", view.colors[link.parity], DType.F32)
-    back = b.input("back_in", view.colors[BROADCAST], DType.F32)
-    if link.is_first:
-        first = launch(CHAIN, "mov", down, own, None, 1, n)
-    else:
-        up = b.input("chain_in", view.colors[1 - link.parity], DType.F32)
-        first = launch(CHAIN, "max", down, up, own, 1, n)
-    return [wait(CHAIN), first, wait(CHAIN), vector("mov", own, back, None, 1, n)]
-
-
-def _weigh(b: ClassBuilder, workers: int, dim: int, chunk: int, n: Reg) -> list[Instruction]:
-    """P = exp(P - M); O = the weighted values of the own keys, its last row the sum of weights."""
-    key, start, length = (b.register(name) for name in ("key", "from", "length"))
-    keys = b.register("keys")
-    scores = mem("P", (chunk, 1))
-    weights = mem("P", (0, 1), 0, (key, chunk), (start, 1))
-    output = mem("O", (chunk, 1), 0, (start, 1))
-    total = mem("O", (0, 1), dim * chunk)
-    return [
-        vector("sub", scores, scores, mem("M", (0, 1)), keys, n),
-        vector("exp", scores, scores, None, keys, n),
-        wait(CHAIN),
-        vector("mov", mem("O", (chunk, 1)), 0.0, None, dim + 1, n),
-        vector("add", total, total, scores, keys, n),
-        *_for_keys(b, workers, [vector("fma", output, mem("V", (1, 0), 0, (key, dim)), weights, dim, length)]),
-    ]
-
-
-def _combine(view: View, b: ClassBuilder, link: _Link, dim: int, header: Reg, n: Reg) -> list[Instruction]:
-    """Add up O along the chain; the last worker divides by the sum of weights and sends."""
-    chunk, stream = view.chunk, view.precision.stream
-    own = mem("O", (chunk, 1))
-    if not link.is_last:
-        down = b.output("chain_out", view.colors[link.parity], DType.F32)
-        if link.is_first:
-            return [launch(CHAIN, "mov", down, own, None, dim + 1, n)]
-        up = b.input("chain_in", view.colors[1 - link.parity], DType.F32)
-        return [launch(CHAIN, "add", down, up, own, dim + 1, n)]
-    code: list[Instruction] = []
-    if not link.is_first:
-        up = b.input("chain_in", view.colors[1 - link.parity], DType.F32)
-        code = [launch(CHAIN, "add", own, up, own, dim + 1, n), wait(CHAIN)]
-    b.buffer("OUT", stream, dim * chunk, side=0)
-    out = b.output("y", view.ports["y"].colors[0], stream)
-    total = mem("O", (0, 1), dim * chunk)
-    return [
-        *code,
-        vector("recip", total, total, None, 1, n),
-        wait(SEND),
-        vector("mul", mem("OUT", (chunk, 1)), own, total, dim, n),
-        send_header(out, header),
-        launch(SEND, "mov", out, mem("OUT", (chunk, 1)), None, dim, n),
-    ]

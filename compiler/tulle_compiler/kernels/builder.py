@@ -234,6 +234,13 @@ def vector(op: str, dst: Mem | Fabric, a: Source | float, b: Source | float | No
     return Vector(VectorOp(op), dst, _source(a), None if b is None else _source(b), n0, n1)
 
 
+def add_to(sums: Mem, values: Mem, dtype: DType, n0: Scalar, n1: Scalar) -> Vector:
+    """`sums` += values of type `dtype`, in f32; f16 values go through the multiplier, which takes two a cycle."""
+    if dtype is DType.F16:
+        return Vector(VectorOp.FMA, sums, values, Number(1.0), n0, n1)
+    return Vector(VectorOp.ADD, sums, sums, values, n0, n1)
+
+
 def launch(
     thread: int,
     op: str,

@@ -78,3 +78,20 @@ def _run_length(same: np.ndarray, first: int, step: int) -> int:
     """How many of first, first + step, ... are true before the first that is not."""
     row = same[first::step]
     return len(row) if row.all() else int(row.argmin())
+
+
+def meeting_chain(length: int, parity: int) -> tuple[Bundle, ...]:
+    """Two chains that meet in the middle of a line: PE p sends towards it on `parity` if that is `sending_parity`."""
+    middle = length // 2
+    bundles = []
+    for start, end, step in ((parity, middle, 1), (middle + 1 + (parity + middle) % 2, length, -1)):
+        pairs = (end - start + 1) // 2
+        if pairs > 0:
+            hop = Leg(Port.EAST if step == 1 else Port.WEST, at(start + step, 2))
+            bundles.append(Bundle(0, (pairs, 1), at(start, 2), at(0), Port.RAMP, (hop,), Port.RAMP))
+    return tuple(bundles)
+
+
+def sending_parity(position: int, length: int) -> int:
+    """The parity of the color on which a PE of a meeting chain sends; it receives on the other one."""
+    return position % 2 if position < length // 2 else (position + 1) % 2

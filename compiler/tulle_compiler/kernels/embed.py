@@ -12,6 +12,7 @@ import numpy as np
 
 from tulle_compiler.kernels.builder import ClassBuilder, compute, launch, mem, send_header, take_header, vector, wait
 from tulle_compiler.kernels.chains import at, chain_classes, south_chain
+from tulle_compiler.kernels.slots import block
 from tulle_compiler.kernels.tiles import numpy_type
 from tulle_compiler.kernels.view import View, partition_tensors
 from tulle_compiler.options import Precision
@@ -60,13 +61,9 @@ def plan_embed(op: Embed, precision: Precision, target: Target, chunk: int) -> K
     sink = Terminal("ids", 1, False, entries=(entry,), order_group=0)
     source = Terminal("y", length, True, at(0, 1), at(len(groups) - 1), order_group=1)
     internal = [InternalRoute(p, south_chain(len(groups), length, p)) for p in (0, 1)]
-    largest = op.lanes.largest
-    wavelets = largest * -(-chunk // precision.per_wavelet)
-    slots = target.dispatch_cycles + 2 * wavelets + chunk * (token_slots(target) + largest // 4) + largest * chunk // 4
     tensors = {"table": op.table, **partition_tensors("lanes", op.lanes)}
     if op.positions is not None:
         tensors["positions"] = op.positions
-    size = precision.stream.size
     return Kernel(
         name=op.name,
         kind="embed",
@@ -75,9 +72,29 @@ def plan_embed(op: Embed, precision: Precision, target: Target, chunk: int) -> K
         height=len(groups),
         terminals=(sink, source),
         internal=tuple(r for r in internal if r.bundles),
-        cost=KernelCost(slots, slots, slots, largest * (op.rows + chunk) * size + 4 * chunk, 0, length * len(groups)),
+        cost=embed_cost(op.lanes.largest, op.rows, len(groups), length, precision, target, chunk),
         params={"rows": op.rows},
         tensors=tensors,
+    )
+
+
+def embed_cost(
+    largest: int, rows: int, groups: int, lanes: int, precision: Precision, target: Target, chunk: int
+) -> KernelCost:
+    """Of `groups` x `lanes` PEs with `rows` rows of `largest` features; the busiest one owns all tokens of a chunk."""
+    size = precision.stream.size
+    width = target.widths.f16 if precision.stream is DType.F16 else target.widths.f32_move
+    fixed = target.dispatch_cycles + 10 + chunk + block(target, largest, chunk, width)
+    fixed += largest * -(-chunk // precision.per_wavelet) + chunk * token_slots(target)
+    take = chunk * -(-largest // width)
+    alone = fixed + take + groups * (2 * target.ramp_cycles + 2)
+    return KernelCost(
+        predicted=fixed + take,
+        bound=fixed + take,
+        ideal=fixed + 2 * take / groups,
+        max_pe_bytes=largest * (rows + chunk) * size + 4 * chunk,
+        pes=groups * lanes,
+        latency=alone,
     )
 
 

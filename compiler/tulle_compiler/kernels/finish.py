@@ -46,6 +46,12 @@ def finish_slots(rows: int, m: int, s: int, activation: str, precision: Precisio
     return passing + sending + activation_slots(activation, own, precision, target, chunk) + 20
 
 
+def finish_latency(rows: int, m: int, activation: str, precision: Precision, target: Target, chunk: int) -> float:
+    """Cycles of a lone chunk from its last sum to its last result: the last share comes first, the others behind it."""
+    results = rows * -(-chunk // precision.per_wavelet)
+    return activation_slots(activation, -(-rows // m), precision, target, chunk) + results + target.dispatch_cycles + 20
+
+
 def emit_finishers(view: View, s: int, tensors: dict[str, np.ndarray]) -> list[ProgramClass]:
     """Finisher s of every row: one class per color of the output stream."""
     colors = view.ports["y"].colors

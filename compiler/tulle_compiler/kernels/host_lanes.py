@@ -87,7 +87,7 @@ def plan_host_lanes(
         height=1,
         terminals=(*side, stream),
         internal=tuple(internal),
-        cost=KernelCost(longest, longest, len(lanes.order) * wavelets / links, size, 0, length),
+        cost=KernelCost(longest, longest, len(lanes.order) * wavelets / links, size, pes=length, latency=longest),
         params={"links": links, "even": int(even)},
         tensors=partition_tensors("lanes", lanes) | ({} if features is None else {"features": features}),
     )

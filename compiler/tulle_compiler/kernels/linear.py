@@ -16,7 +16,7 @@ import numpy as np
 from tulle_compiler.kernels.builder import ClassBuilder, compute, launch, mem, send_header, take_header, vector, wait
 from tulle_compiler.kernels.chains import at, chain_classes, column_entries, east_chain
 from tulle_compiler.kernels.filtered import SHARE, arrival_code, arrival_slots, unmarked
-from tulle_compiler.kernels.finish import emit_finishers, finish_slots, result_chain, shares
+from tulle_compiler.kernels.finish import emit_finishers, finish_latency, finish_slots, result_chain, shares
 from tulle_compiler.kernels.tiles import compressed, dense, nonzeros_per_tile
 from tulle_compiler.kernels.view import View, partition_tensors
 from tulle_compiler.options import Precision
@@ -31,7 +31,7 @@ REDUCE, RECEIVE = 0, 1  # microthreads, most urgent first
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear operator ready to become a kernel. weight: [in, out]; `finishers`: m.
+    """A linear operator ready to become a kernel. weight: [in, out]; scale: [in], factors of its rows; `finishers`: m.
 
     `stream` is the output as its lanes carry it. `filtered`: no zeros come in (filtered.py); `filters`: none go out;
     `columns`: which output features of the matrix these are, if not all.
@@ -49,6 +49,7 @@ class Linear:
     filtered: bool = False
     filters: bool = False
     columns: np.ndarray | None = None
+    scale: np.ndarray | None = None
 
     @cached_property
     def outputs(self) -> Partition:
@@ -77,10 +78,8 @@ def plan_linear(op: Linear, precision: Precision, target: Target, chunk: int) ->
         **partition_tensors("inputs", inputs),
         **partition_tensors("outputs", outputs),
     }
-    if op.bias is not None:
-        tensors["bias"] = op.bias
-    if op.columns is not None:
-        tensors["features"] = op.columns
+    optional = {"bias": op.bias, "scale": op.scale, "features": op.columns}
+    tensors |= {name: array for name, array in optional.items() if array is not None}
     return Kernel(
         name=op.name,
         kind="linear",
@@ -117,6 +116,10 @@ def linear_cost(op: Linear, precision: Precision, target: Target, chunk: int) ->
     )
     busiest = max(float(slots.max()), finish)
     pes = tiles.size + op.finishers * op.outputs.lanes
+    chain = (op.inputs.lanes + op.finishers) * (2 * target.ramp_cycles + 2)
+    behind = 0.0
+    if op.finishers:
+        behind = finish_latency(int(op.outputs.largest), op.finishers, op.activation, precision, target, chunk)
     ideal = (float(slots.sum()) + finish * op.finishers * op.outputs.lanes) / pes
     return KernelCost(
         predicted=busiest,
@@ -125,6 +128,7 @@ def linear_cost(op: Linear, precision: Precision, target: Target, chunk: int) ->
         max_pe_bytes=tile_bytes(int(tiles.max()), op.inputs.largest, op.outputs.largest, op.dense, precision, chunk),
         nonzeros=int(tiles.sum()),
         pes=pes,
+        latency=float(slots.max()) + chain + behind,
     )
 
 
@@ -212,7 +216,7 @@ class _Tiles:
         self.is_filtered = bool(view.number("filtered"))
         stream = view.precision.stream
         cut = dense if self.is_dense else compressed
-        self.cut = cut(self.weight, self.inputs, self.outputs, stream)
+        self.cut = cut(self.weight, self.inputs, self.outputs, stream, view.kernel.tensors.get("scale"))
 
     def emit(self, name: str, first: int, count: int, step: int, tensors: dict[str, np.ndarray]) -> ProgramClass:
         """The class of the tiles in columns first, first + step, ..."""

@@ -1,8 +1,8 @@
 """The strip kernel: a line of L PEs through which a residual stream passes; PE i serves lane i.
 
 It adds the branch to the residual that waits here (`join`), passes the sum on as the next residual (`keep`), and
-normalises it. A normalisation takes two rounds along the line (mean, then variance): partial sums run east, the last
-PE sends the result back to all.
+normalises it. A normalisation takes two rounds along the line (mean, then variance): partial sums run from both ends to
+the middle, which sends the result back to all.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from tulle_compiler.kernels.builder import (
     ClassBuilder,
+    add_to,
     compute,
     launch,
     mem,
@@ -22,12 +23,12 @@ from tulle_compiler.kernels.builder import (
     vector,
     wait,
 )
-from tulle_compiler.kernels.chains import at, chain_classes, column_entries, east_chain
-from tulle_compiler.kernels.tiles import numpy_type
+from tulle_compiler.kernels.chains import at, column_entries, meeting_chain, runs, sending_parity
+from tulle_compiler.kernels.slots import block, product_width, sum_width
 from tulle_compiler.kernels.view import View, partition_tensors
 from tulle_compiler.options import Precision
 from tulle_compiler.partition import Partition
-from tulle_ir.code import Cmp, Control, DType, If, Instruction, Reg, TaskVerb
+from tulle_ir.code import Cmp, Control, DType, If, Instruction, Reg, TaskVerb, VectorOp
 from tulle_ir.plan import InternalRoute, Kernel, KernelCost, Terminal
 from tulle_ir.program import Bundle, Category, Grid, Leg, Port, ProgramClass
 from tulle_ir.target import Target
@@ -66,17 +67,13 @@ def plan_strip(op: Strip, precision: Precision, target: Target, chunk: int) -> K
     terminals += [Terminal(name, length, True, at(0, 1), at(0)) for name in sources]
     internal: list[InternalRoute] = []
     if op.norm != "none" and length > 1:
-        internal = [InternalRoute(parity, east_chain(length, 1, parity)) for parity in (0, 1)]
-        back = Bundle(0, (1, 1), at(length - 1), at(0), Port.RAMP, (Leg(Port.WEST, at(0), ramp=True),))
-        internal.append(InternalRoute(BROADCAST, (back,)))
+        internal = [InternalRoute(parity, meeting_chain(length, parity)) for parity in (0, 1)]
+        internal.append(InternalRoute(BROADCAST, _send_back(length)))
     tensors = dict(partition_tensors("lanes", op.lanes))
     if op.gamma is not None:
         tensors["gamma"] = op.gamma
     if op.beta is not None:
         tensors["beta"] = op.beta
-    slots = strip_slots(op, precision, target, chunk)
-    largest = op.lanes.largest
-    ring = op.slots * largest * chunk * precision.stream.size if op.join else 0
     return Kernel(
         name=op.name,
         kind="strip",
@@ -85,7 +82,7 @@ def plan_strip(op: Strip, precision: Precision, target: Target, chunk: int) -> K
         height=1,
         terminals=tuple(terminals),
         internal=tuple(r for r in internal if r.bundles),
-        cost=KernelCost(slots + strip_wait(op, target, chunk), slots, slots, ring + 8 * largest * chunk, 0, length),
+        cost=strip_cost(op, precision, target, chunk),
         params={
             "join": int(op.join),
             "keep": int(op.keep),
@@ -98,43 +95,64 @@ def plan_strip(op: Strip, precision: Precision, target: Target, chunk: int) -> K
     )
 
 
+def strip_cost(op: Strip, precision: Precision, target: Target, chunk: int) -> KernelCost:
+    """All PEs do the same; each reduction is a wait out and back."""
+    largest, size = op.lanes.largest, precision.stream.size
+    slots = strip_slots(op, precision, target, chunk)
+    alone = slots + strip_wait(op, target, chunk)
+    held = (op.slots if op.join else 0) * size + (1 if op.norm == "none" else 2) * size + 8 * (op.norm != "none")
+    return KernelCost(alone, slots, slots, largest * chunk * held + 4 * chunk, pes=op.lanes.lanes, latency=alone)
+
+
 def strip_slots(op: Strip, precision: Precision, target: Target, chunk: int) -> float:
     """Datapath slots of a PE per full chunk."""
-    rows = op.lanes.largest
-    wavelets = rows * -(-chunk // precision.per_wavelet)
-    slots = wavelets * (1 + 2 * int(op.join) + int(op.keep)) + target.dispatch_cycles + 20
-    slots += 5 * target.branch_cycles * int(op.join)
+    rows, stream = op.lanes.largest, precision.stream
+    slots = rows * -(-chunk // precision.per_wavelet) * (2 + 2 * int(op.join) + int(op.keep))
+    slots += 3 * target.dispatch_cycles + 5 * target.branch_cycles + 30 if op.join else target.dispatch_cycles + 15
     if op.norm == "none":
         return slots
-    per_element = (1 if precision.stream is DType.F16 else 0) + 0.5 + 0.5 + 1 + 2 + 1
-    return slots + rows * (chunk * per_element + 7 * target.row_overhead) + 2 * target.load_cycles
+    passes = [target.widths.f32_multiply, _mixed_width(target, stream)]  # squares, scaling
+    if op.norm == "layer":
+        passes += [sum_width(target, stream), _mixed_width(target, stream), target.widths.f32_move]
+    else:
+        passes += [product_width(target, stream), target.widths.f32_move]
+    passes += [target.widths.f32_multiply] * (op.gamma is not None) + [target.widths.other] * (op.beta is not None)
+    slots += sum(block(target, rows, chunk, width) for width in passes)
+    return slots + (6 if op.norm == "layer" else 3) * chunk + target.cost_of(VectorOp.RSQRT) * chunk
+
+
+def _mixed_width(target: Target, stream: DType) -> int:
+    """Elements per cycle of an operation between stream elements and f32."""
+    return target.widths.other if stream is DType.F16 else target.widths.f32_move
 
 
 def strip_wait(op: Strip, target: Target, chunk: int) -> float:
-    """Cycles a PE waits per chunk for the line: out and back for each reduction."""
+    """Cycles a PE waits per chunk for the line: to the middle and back for each reduction."""
     rounds = {"none": 0, "layer": 2, "rms": 1}[op.norm]
     hop = 2 * target.ramp_cycles + 2
-    return rounds * (op.lanes.lanes * (hop + 1) + 2 * chunk + 2 * hop)
+    return rounds * (op.lanes.lanes // 2 * (hop + 1) + 2 * chunk + hop)
 
 
 def emit_strip(view: View, tensors: dict[str, np.ndarray]) -> list[ProgramClass]:
     """The classes of a strip, by place in the chain."""
     length = view.partition("lanes").lanes
     if view.kernel.params["norm"] == "none":
-        return [_emit(view, "all", 0, length, 1, tensors)]
-    return [_emit(view, *chain, tensors) for chain in chain_classes(length)]
+        return [_emit(view, 0, length, 1, tensors)]
+    middle, ends = length // 2, (0, length - 1)
+    places = [(p >= middle, p == middle, p in ends, sending_parity(p, length)) for p in range(length)]
+    return [_emit(view, *run, tensors) for run in runs(places)]
 
 
-def _emit(view: View, name: str, first: int, count: int, step: int, tensors: dict[str, np.ndarray]) -> ProgramClass:
+def _emit(view: View, first: int, count: int, step: int, tensors: dict[str, np.ndarray]) -> ProgramClass:
     """The PEs at positions first, first + step, ..."""
     precision, chunk, params = view.precision, view.chunk, view.kernel.params
     partition = view.partition("lanes")
     lanes = view.ports["y"].lanes()[first + step * np.arange(count)]
-    b = ClassBuilder(name, Grid(first, 0, count, 1, step, 1), view.target)
+    b = ClassBuilder(f"p{first}", Grid(first, 0, count, 1, step, 1), view.target)
     rows = b.register("E", partition.sizes[lanes][None, :])
     header, n = b.register("header"), b.register("n")
     block = partition.largest * chunk
-    b.buffer("X", precision.stream, block, side=0)
+    b.buffer("X", precision.stream, block, side=1)
     out = b.output("y", view.ports["y"].colors[first], precision.stream)
     if params["join"]:
         code, trigger = _join(view, b, rows, header, n)
@@ -168,7 +186,7 @@ def _join(view: View, b: ClassBuilder, rows: Reg, header: Reg, n: Reg):
     first = b.grid.x
     residual = b.input("residual", view.ports["residual"].colors[first], precision.stream)
     branch = b.input("branch", view.ports["branch"].colors[first], precision.stream)
-    b.buffer("RING", precision.stream, slots * block, side=1)
+    b.buffer("RING", precision.stream, slots * block)
     write, read, filled = b.register("write"), b.register("read"), b.register("filled")
     waiting, length = b.register("waiting"), b.register("length")
     slot = mem("RING", (chunk, 1), 0, (write, block))
@@ -222,69 +240,79 @@ def _if_last(b: ClassBuilder, work: list[Instruction], header: Reg, n: Reg, rows
 
 
 def _norm(view: View, b: ClassBuilder, first: int, lanes: np.ndarray, rows: Reg, n: Reg) -> list[Instruction]:
-    """OUT = norm(X) in f32 inside."""
-    precision, chunk = view.precision, view.chunk
-    partition, params = view.partition("lanes"), view.kernel.params
-    features, largest = len(partition.order), partition.largest
-    block = largest * chunk
-    b.buffer("OUT", precision.stream, block, side=0)
-    b.buffer("F", DType.F32, block, side=0)
-    b.buffer("S", DType.F32, chunk, side=1)
-    wide, sums = mem("F", (chunk, 1)), mem("S", (0, 1))
-    gamma = _per_lane(view, "gamma", lanes, 1.0)
-    b.buffer("G", DType.F32, largest, Category.WEIGHTS, gamma)
-    code: list[Instruction] = [vector("mov", wide, mem("X", (chunk, 1)), None, rows, n)]
+    """OUT = norm(X), in f32 inside. F: the values as f32, centred; their copy Q is read from another bank."""
+    chunk, params, stream = view.chunk, view.kernel.params, view.precision.stream
+    block = view.partition("lanes").largest * chunk
+    b.buffer("OUT", stream, block)
+    b.buffer("F", DType.F32, block, side=1)
+    b.buffer("Q", DType.F32, block, side=2)
+    b.buffer("S", DType.F32, chunk, side=0)
+    x, wide, copy, sums = mem("X", (chunk, 1)), mem("F", (chunk, 1)), mem("Q", (chunk, 1)), mem("S", (0, 1))
+    clear, share = (
+        vector("mov", sums, 0.0, None, 1, n),
+        vector("mul", sums, sums, 1.0 / len(view.partition("lanes").order), 1, n),
+    )
+    code: list[Instruction] = []
     if params["norm"] == "layer":
-        code += [vector("mov", sums, 0.0, None, 1, n), vector("add", sums, sums, wide, rows, n)]
-        mean = [vector("mul", sums, sums, 1.0 / features, 1, n)]
-        code += _all_reduce(view, b, first, mean, n)
-        code.append(vector("sub", wide, wide, sums, rows, n))
-    code += [vector("mov", sums, 0.0, None, 1, n), vector("fma", sums, wide, wide, rows, n)]
+        code += [clear, add_to(sums, x, stream, rows, n), *_all_reduce(view, b, first, [share], n)]
+        code.append(vector("sub", wide, x, sums, rows, n))
+    else:
+        code.append(vector("mul", wide, x, 1.0, rows, n))
+    code += [vector("mov", copy, wide, None, rows, n), clear, vector("fma", sums, wide, copy, rows, n)]
     scale = [
-        vector("mul", sums, sums, 1.0 / features, 1, n),
+        share,
         vector("add", sums, sums, float(params["epsilon"]), 1, n),
         vector("rsqrt", sums, sums, None, 1, n),
     ]
     code += _all_reduce(view, b, first, scale, n)
-    code += [vector("mul", wide, wide, sums, rows, n)]
-    out = mem("OUT", (chunk, 1))
-    if "beta" in view.kernel.tensors:
-        b.buffer("B", DType.F32, largest, Category.WEIGHTS, _per_lane(view, "beta", lanes, 0.0))
-        code += [vector("mul", wide, wide, mem("G", (1, 0)), rows, n)]
-        code += [vector("add", out, wide, mem("B", (1, 0)), rows, n)]
-    else:
-        code += [vector("mul", out, wide, mem("G", (1, 0)), rows, n)]
-    return code
+    return [*code, *_scaled(view, b, lanes, rows, n)]
+
+
+def _scaled(view: View, b: ClassBuilder, lanes: np.ndarray, rows: Reg, n: Reg) -> list[Instruction]:
+    """OUT = F * S [* gamma [+ beta]]: the last step rounds to the stream's type."""
+    chunk, largest = view.chunk, view.partition("lanes").largest
+    wide = mem("F", (chunk, 1))
+    steps = [("mul", mem("S", (0, 1)))]
+    for name, buffer, op in (("gamma", "G", "mul"), ("beta", "B", "add")):
+        if name in view.kernel.tensors:
+            b.buffer(buffer, DType.F32, largest, Category.WEIGHTS, _per_lane(view, name, lanes))
+            steps.append((op, mem(buffer, (1, 0))))
+    results = [wide] * (len(steps) - 1) + [mem("OUT", (chunk, 1))]
+    return [vector(op, result, wide, by, rows, n) for (op, by), result in zip(steps, results, strict=True)]
+
+
+def _send_back(length: int) -> tuple[Bundle, ...]:
+    """From the middle to both ends."""
+    middle = length // 2
+    ends = [(Port.WEST, 0)] + ([(Port.EAST, length - 1)] if middle < length - 1 else [])
+    return tuple(Bundle(0, (1, 1), at(middle), at(0), Port.RAMP, (Leg(d, at(end), ramp=True),)) for d, end in ends)
 
 
 def _all_reduce(view: View, b: ClassBuilder, first: int, at_end: Sequence[Instruction], n: Reg) -> list[Instruction]:
-    """S = sum of all PEs' S, then `at_end` on the last PE, whose S all receive."""
+    """S = sum of all PEs' S, then `at_end` in the middle, whose S all receive."""
     length = view.partition("lanes").lanes
     if length == 1:
         return list(at_end)
-    sums = mem("S", (0, 1))
-    code: list[Instruction] = []
-    if first == 0:
-        code.append(launch(CHAIN, "mov", b.output("chain_out", view.colors[first % 2], DType.F32), sums, None, 1, n))
-    elif first < length - 1:
-        up = b.input("chain_in", view.colors[(first - 1) % 2], DType.F32)
-        down = b.output("chain_out", view.colors[first % 2], DType.F32)
-        code.append(launch(CHAIN, "add", down, up, sums, 1, n))
-    else:
-        up = b.input("chain_in", view.colors[(first - 1) % 2], DType.F32)
-        code += [vector("add", sums, up, sums, 1, n), *at_end]
-        return [*code, vector("mov", b.output("all_out", view.colors[BROADCAST], DType.F32), sums, None, 1, n)]
-    back = b.input("all_in", view.colors[BROADCAST], DType.F32)
-    return [*code, wait(CHAIN), vector("mov", sums, back, None, 1, n)]
+    sums, middle = mem("S", (0, 1)), length // 2
+    if first == middle:
+        arms = [p for p in (middle - 1, middle + 1) if p < length]
+        arriving = [b.input(f"arm{p}", view.colors[sending_parity(p, length)], DType.F32) for p in arms]
+        out = b.output("all_out", view.colors[BROADCAST], DType.F32)
+        added = [vector("add", sums, arm, sums, 1, n) for arm in arriving]
+        return [*added, *at_end, vector("mov", out, sums, None, 1, n)]
+    parity = sending_parity(first, length)
+    onward, back = b.output("onward", view.colors[parity], DType.F32), b.input("all", view.colors[BROADCAST], DType.F32)
+    send = launch(CHAIN, "mov", onward, sums, None, 1, n)
+    if first not in (0, length - 1):
+        send = launch(CHAIN, "add", onward, b.input("arm", view.colors[1 - parity], DType.F32), sums, 1, n)
+    return [send, wait(CHAIN), vector("mov", sums, back, None, 1, n)]
 
 
-def _per_lane(view: View, name: str, lanes: np.ndarray, fill: float) -> np.ndarray:
+def _per_lane(view: View, name: str, lanes: np.ndarray) -> np.ndarray:
     """A per-feature tensor cut by lane: [1, lanes, largest]."""
     partition = view.partition("lanes")
-    cut = np.full((1, len(lanes), partition.largest), fill, np.float32)
-    values = view.kernel.tensors.get(name)
+    cut = np.zeros((1, len(lanes), partition.largest), np.float32)
     for column, lane in enumerate(lanes):
         mine = partition.features(int(lane))
-        if values is not None:
-            cut[0, column, : len(mine)] = values[mine]
-    return cut.astype(numpy_type(DType.F32))
+        cut[0, column, : len(mine)] = view.kernel.tensors[name][mine]
+    return cut

@@ -50,12 +50,17 @@ def _columns(matrix: np.ndarray, order: np.ndarray) -> np.ndarray:
     return matrix.T[order].T
 
 
-def compressed(weight: np.ndarray, inputs: Partition, outputs: Partition, dtype: DType) -> Columns:
+def compressed(
+    weight: np.ndarray, inputs: Partition, outputs: Partition, dtype: DType, scale: np.ndarray | None = None
+) -> Columns:
     """Tiles of the whole grid, PE p = j * Li + i; the first entry of each row of a tile carries the set mark.
 
-    The matrix is put into the order of the lanes and read once, so nothing is sorted.
+    scale: [in], factors of the rows of `weight`. The matrix is put into the order of the lanes and read once, so
+    nothing is sorted.
     """
     ordered = np.ascontiguousarray(_columns(weight, outputs.order)[inputs.order])
+    if scale is not None:
+        ordered *= scale[inputs.order, None]
     lane = np.repeat(np.arange(inputs.lanes), inputs.sizes)
     place = np.arange(len(lane)) - np.repeat(inputs.start[:-1], inputs.sizes)
     ptr = np.zeros((outputs.lanes, inputs.lanes, inputs.largest + 1), np.uint16)
@@ -85,13 +90,15 @@ def _marked_rows(at: np.ndarray, lane: np.ndarray, rows: int) -> np.ndarray:
     return marked
 
 
-def dense(weight: np.ndarray, inputs: Partition, outputs: Partition, dtype: DType) -> np.ndarray:
-    """Tiles [Lo, Li, Kmax * Rmax] of dense columns, zero padded."""
+def dense(
+    weight: np.ndarray, inputs: Partition, outputs: Partition, dtype: DType, scale: np.ndarray | None = None
+) -> np.ndarray:
+    """Tiles [Lo, Li, Kmax * Rmax] of dense columns, zero padded; scale: [in], factors of the rows of `weight`."""
     tiles = np.zeros((outputs.lanes, inputs.lanes, inputs.largest, outputs.largest), numpy_type(dtype))
     lane, place = inputs.lane_of(), inputs.place_of()
     for j in range(outputs.lanes):
         mine = outputs.features(j)
-        tiles[j, lane, place, : len(mine)] = _columns(weight, mine)
+        tiles[j, lane, place, : len(mine)] = _columns(weight, mine) * (1 if scale is None else scale[:, None])
     return tiles.reshape(outputs.lanes, inputs.lanes, -1)
 
 

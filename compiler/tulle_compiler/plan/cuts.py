@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tulle_compiler.kernels.attention import part_bounds
+from tulle_compiler.kernels.attention_worker import part_bounds
 from tulle_compiler.kernels.tiles import nonzeros_by_input, nonzeros_by_output
 from tulle_compiler.partition import Partition, balanced, contiguous, from_lists
 from tulle_compiler.plan.lanes import LaneClasses

@@ -7,6 +7,7 @@ from math import ceil
 
 import numpy as np
 
+from tulle_compiler.fold import fold_norms
 from tulle_compiler.kernels.attention import Attention, plan_attention
 from tulle_compiler.kernels.embed import Embed, plan_embed
 from tulle_compiler.kernels.host_lanes import plan_host_lanes
@@ -18,7 +19,8 @@ from tulle_compiler.plan.alone import Alone, best_layout, is_alone, plan_alone
 from tulle_compiler.plan.cuts import cut_classes
 from tulle_compiler.plan.lanes import lane_classes
 from tulle_compiler.plan.lower import Stage, Wire, lower
-from tulle_compiler.plan.sizes import Limits, Problem, Sizes, score, search, spread
+from tulle_compiler.plan.search import score, search, spread
+from tulle_compiler.plan.sizes import Limits, Problem, Sizes
 from tulle_ir import graph as ops
 from tulle_ir.code import DType
 from tulle_ir.diagnostics import BadInput, DoesNotFit, UsageError
@@ -100,9 +102,9 @@ class _Planner:
     """One planning: lowered stages, their sizes and cuts, then kernels and nets."""
 
     def __init__(self, graph: ops.Graph, options: CompileOptions, target: Target, fill: float) -> None:
-        self.graph, self.options, self.target = graph, options, target
+        self.graph, self.options, self.target = fold_norms(graph), options, target
         self.precision = Precision.of(options)
-        self.stages = lower(graph)
+        self.stages = lower(self.graph)
         self.classes = lane_classes(self.stages)
         self.context = context_of(graph, options)
         self.mesh = options.mesh or (target.width, target.height)
@@ -156,8 +158,9 @@ class _Planner:
             self.precision,
             chunk,
             self.context or chunk,
-            Limits(self.target, self.mesh, fill * self.mesh[0] * self.mesh[1], 1),
+            Limits(self.target, self.mesh, fill * self.mesh[0] * self.mesh[1], len(host_links(self.target, self.mesh))),
             tokens,
+            self.last_only,
             self._behind_relu(chunk),
         )
 
@@ -229,6 +232,7 @@ class _Planner:
             self.dense[i] and i not in self.filtered,
             i in self.filtered,
             i in map(self._producer, self.filtered),
+            scale=op.scale,
         )
 
     def _filtered(self) -> set[int]:
@@ -261,7 +265,7 @@ class _Planner:
             stage.join,
             stage.keep,
             norm.kind if norm else "none",
-            norm.gamma if norm else None,
+            None if norm is None or np.all(norm.gamma == 1) else norm.gamma,
             norm.beta if norm else None,
             norm.eps if norm else 0.0,
             max(1, min(32, room)),

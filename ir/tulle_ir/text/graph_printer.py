@@ -70,7 +70,8 @@ def _operator(op: Op, arrays: Arrays) -> str:
             )
         case Linear():
             tied = " tied" if op.tied else ""
-            return f"linear {queue(op.x)}{tied}" + _array("weight", op.weight, arrays) + _array("bias", op.bias, arrays)
+            named = (("scale", op.scale), ("weight", op.weight), ("bias", op.bias))
+            return f"linear {queue(op.x)}{tied}" + "".join(_array(word, array, arrays) for word, array in named)
         case Norm():
             vectors = _array("gamma", op.gamma, arrays) + _array("beta", op.beta, arrays)
             return f"norm {op.kind} {queue(op.x)} epsilon {real(op.eps)}{vectors}"

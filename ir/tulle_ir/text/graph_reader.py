@@ -73,8 +73,10 @@ class GraphReader(ArrayReader):
     def embed(self, _keyword: Token, ids: Token, table: Array, positions: Array | None) -> Embed:
         return Embed(str(ids), table, positions, "")
 
-    def linear_map(self, _keyword: Token, x: Token, tied: Token | None, weight: Array, bias: Array | None) -> Linear:
-        return Linear(str(x), weight, bias, tied is not None, "")
+    def linear_map(
+        self, _keyword: Token, x: Token, tied: Token | None, scale: Array | None, weight: Array, bias: Array | None
+    ) -> Linear:
+        return Linear(str(x), weight, bias, tied is not None, "", scale=scale)
 
     def norm(self, _keyword: Token, kind: Token, x: Token, eps: float, gamma: Array, beta: Array | None) -> Norm:
         return Norm(str(x), _one_of(NormKind, kind, "a norm"), gamma, beta, float(eps), "")

@@ -43,10 +43,10 @@ class KernelReader(ArrayReader):
         )
         return self.put(keyword, kernel)
 
-    def cost(
-        self, keyword: Token, predicted: float, bound: float, ideal: float, size: int, nonzeros: int, pes: int
-    ) -> KernelCost:
-        return self.put(keyword, KernelCost(float(predicted), float(bound), float(ideal), size, nonzeros, pes))
+    def cost(self, keyword: Token, *numbers: float) -> KernelCost:
+        predicted, bound, ideal, latency, growth = (float(number) for number in numbers[:5])
+        size, nonzeros, pes = (int(number) for number in numbers[5:])
+        return self.put(keyword, KernelCost(predicted, bound, ideal, size, nonzeros, pes, latency, growth))
 
     def params(self, _keyword: Token, *settings: tuple[Token, Setting]) -> tuple[tuple[Token, Setting], ...]:
         return settings

@@ -65,6 +65,7 @@ def _tensors(tensors: Mapping[str, np.ndarray], arrays: Arrays) -> Iterator[str]
 def _cost(cost: KernelCost) -> str:
     cycles = f"predicted {quantity(cost.predicted)} bound {quantity(cost.bound)} ideal {quantity(cost.ideal)}"
     balance = f"  // heaviest PE {cost.bound / cost.ideal:.2f} x the mean" if cost.ideal else ""
+    cycles += f" latency {quantity(cost.latency)} growth {quantity(cost.growth)}"
     return f"cost {cycles} bytes {cost.max_pe_bytes} nonzeros {cost.nonzeros} pes {cost.pes}{balance}"
 
 
