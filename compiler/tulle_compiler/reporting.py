@@ -54,7 +54,9 @@ def compile_report(stages: Mapping[str, Any], graph: Graph, target: Target, opti
 
 def _limit(plan: Plan) -> Limit:
     """The kernel that takes longest between two chunks."""
-    slowest = max(plan.kernels, key=lambda kernel: kernel.cost.predicted)
+    once = _once(plan)
+    every = [kernel for k, kernel in enumerate(plan.kernels) if k not in once]
+    slowest = max(every, key=lambda kernel: kernel.cost.predicted)
     return Limit("kernel", slowest.name, round(slowest.cost.predicted))
 
 
@@ -86,15 +88,25 @@ def prediction(plan: Plan, placed: Placed | None = None) -> dict[str, Any]:
     of the `growing` kernels, (cycles without history, cycles per token), takes longer.
     """
     half = int(plan.options.get("context", 0)) // 2
-    costs = [kernel.cost for kernel in plan.kernels]
+    costs, once = [kernel.cost for kernel in plan.kernels], _once(plan)
     growth = sum(cost.growth for cost in costs)
     growing = {(round(cost.predicted - half * cost.growth, 3), round(cost.growth, 6)) for cost in costs if cost.growth}
     return {
         "latency_cycles": _latency(plan, placed) - half * growth,
         "latency_growth": growth,
-        "interval_cycles": max(cost.predicted for cost in costs if not cost.growth),
+        "interval_cycles": max(cost.predicted for k, cost in enumerate(costs) if not cost.growth and k not in once),
         "growing": sorted(list(pair) for pair in growing),
     }
+
+
+def _once(plan: Plan) -> set[int]:
+    """The kernels behind one that passes on the last token of a sequence only."""
+    once: set[int] = set()
+    for k in range(len(plan.kernels)):
+        makers = (net.source.kernel for net in plan.nets if net.sink.kernel == k and net.source.kernel >= 0)
+        if any(maker in once or plan.kernels[maker].params.get("last_only") for maker in makers):
+            once.add(k)
+    return once
 
 
 def _latency(plan: Plan, placed: Placed | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +33,24 @@ def report_of(session: Session, tokens: int) -> Report:
     return session.report
 
 
+def head_area(report: Report) -> int:
+    return next(kernel.region[2] * kernel.region[3] for kernel in report.kernels if kernel.name == "head")
+
+
 @pytest.mark.parametrize("tokens", [4, 32, 96])
 def test_predicted_cycles_are_near_the_simulated_ones(session: Session, tokens: int) -> None:
     report = report_of(session, tokens)
     assert report.cycles is not None and report.predicted_cycles is not None
     assert abs(report.predicted_cycles / report.cycles - 1) < 0.15
+
+
+def test_a_head_that_works_once_per_sequence_takes_few_pes(session: Session) -> None:
+    last = Session(compile_graph(import_onnx(DENSE), replace(OPTIONS, logits="last")).artifact)
+    found = report_of(last, 64)
+    once, always = (head_area(report) for report in (found, report_of(session, 4)))
+    assert once < always / 2
+    assert found.cycles is not None and found.predicted_cycles is not None
+    assert abs(found.predicted_cycles / found.cycles - 1) < 0.15
 
 
 @pytest.mark.parametrize(("features", "limit"), [(1, 5), (7, 3), (64, 64), (768, 90)])

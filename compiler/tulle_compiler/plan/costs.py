@@ -19,6 +19,7 @@ from tulle_ir.plan import KernelCost
 
 IMBALANCE = 1.1  # heaviest tile over the mean one, before the partition is known
 MAX_FINISHERS = 12
+ONCE = 8  # periods that a stage may take which works once per sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def attention_fits(problem: Problem, i: int, columns: int, rows: int, period: fl
 
 def io_period(problem: Problem) -> float:
     """Cycles per chunk of the busiest host link when the results of all tokens leave."""
-    if problem.last_only:
+    if len(problem.stages) - 1 in problem.once:
         return 0.0
     return problem.stages[-1].width * problem.wavelets / problem.limits.links
 
@@ -75,8 +76,12 @@ def _linear(problem: Problem, sizes: Sizes, i: int, period: float) -> StageCost 
     dense, activation = problem.dense[i], problem.stages[i].activation
     nonzeros = k * r * problem.density[i] * (1 if dense else IMBALANCE)
     shares = (None, SHARE) if i in problem.behind_relu else (None,)
+    if tile_bytes(int(nonzeros), k, r, dense, precision, chunk) > problem.limits.bytes:
+        return None
+    if i in problem.once:
+        chunk, period = 1, ONCE * period
     slots = min(float(tile_slots(nonzeros, k, r, dense, precision, target, chunk, share)) for share in shares)
-    if slots > period or tile_bytes(int(nonzeros), k, r, dense, precision, chunk) > problem.limits.bytes:
+    if slots > period:
         return None
     for m in range(1, min(MAX_FINISHERS, r) + 1):
         finish = max(finish_slots(r, m, s, activation, precision, target, chunk) for s in (0, m - 1))
@@ -132,4 +137,5 @@ def _embed(problem: Problem, sizes: Sizes, i: int) -> StageCost | None:
 def _host_lanes(problem: Problem, i: int, lanes: int) -> StageCost:
     """Bound by the host links; a link drains its share of a lone chunk."""
     links = min(lanes, problem.limits.links)
-    return StageCost(1.0, problem.stages[i].width * problem.wavelets / links, lanes, 1)
+    wavelets = 1 if i in problem.once else problem.wavelets
+    return StageCost(1.0, problem.stages[i].width * wavelets / links, lanes, 1)

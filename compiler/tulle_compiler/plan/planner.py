@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -160,7 +160,7 @@ class _Planner:
             self.context or chunk,
             Limits(self.target, self.mesh, fill * self.mesh[0] * self.mesh[1], len(host_links(self.target, self.mesh))),
             tokens,
-            self.last_only,
+            self._once(),
             self._behind_relu(chunk),
         )
 
@@ -174,8 +174,8 @@ class _Planner:
 
     def plan(self) -> Plan:
         """All kernels and nets."""
-        numbers = steps("plan", range(len(self.stages)), "kernels")
-        kernels = tuple(self._kernel(i, self.stages[i]) for i in numbers)
+        numbers, once = steps("plan", range(len(self.stages)), "kernels"), self._once()
+        kernels = tuple(self._kernel_once(i) if i in once else self._kernel(i, self.chunk) for i in numbers)
         nets, host = self._nets(kernels)
         return Plan(
             "model",
@@ -187,10 +187,23 @@ class _Planner:
             plan_facts(self.graph, self.options, self.chunk, self.context),
         )
 
-    def _kernel(self, i: int, stage: Stage) -> Kernel:
-        """The kernel of stage i."""
-        cut = self.cuts[self.classes.output[i]]
-        args = (self.precision, self.target, self.chunk)
+    def _once(self) -> frozenset[int]:
+        """Stages behind the strip that passes on the last token only."""
+        if not self.last_only:
+            return frozenset()
+        stages = range(len(self.stages))
+        last_strip = next((i for i in stages if self.stages[i].kind == "strip" and self._feeds_head(i)), len(stages))
+        return frozenset(range(last_strip + 1, len(stages)))
+
+    def _kernel_once(self, i: int) -> Kernel:
+        """The kernel of a stage that sees single tokens, with the buffers of all others."""
+        kernel = self._kernel(i, self.chunk)
+        return replace(kernel, cost=replace(self._kernel(i, 1).cost, max_pe_bytes=kernel.cost.max_pe_bytes))
+
+    def _kernel(self, i: int, chunk: int) -> Kernel:
+        """The kernel of stage i for chunks of that length."""
+        stage, cut = self.stages[i], self.cuts[self.classes.output[i]]
+        args = (self.precision, self.target, chunk)
         match stage.kind:
             case "linear":
                 return plan_linear(self._linear(i, stage), *args)
@@ -206,10 +219,10 @@ class _Planner:
                 rows = self.sizes.embed_rows[i]
                 return plan_embed(Embed(stage.name, stage.origin, stage.op.table, positions, cut, rows), *args)
             case "scatter":
-                return plan_host_lanes(stage.name, True, cut, self._links(cut), self.precision, self.chunk)
+                return plan_host_lanes(stage.name, True, cut, self._links(cut), self.precision, chunk)
             case _:
                 cut = self.cuts[self.classes.source[i]]
-                return plan_host_lanes(stage.name, False, cut, self._links(cut), self.precision, self.chunk)
+                return plan_host_lanes(stage.name, False, cut, self._links(cut), self.precision, chunk)
 
     def _links(self, cut: Partition) -> int:
         """Host links of a stream: as many as keep each busy for half of the period at most, if there are so many."""

@@ -176,11 +176,12 @@ class _Search:
         long, short = self.problem.limits.sides
         for i, count in self.alike.items():
             cost = stage_cost(self.problem, sizes, i, period)
-            if cost is None or cost.period > period:
+            if cost is None or (cost.period > period and i not in self.problem.once):
                 return False
             if max(cost.width, cost.height) > long or min(cost.width, cost.height) > short:
                 return False
-            sizes.period = max(sizes.period, cost.period)
+            if i not in self.problem.once:
+                sizes.period = max(sizes.period, cost.period)
             sizes.latency += count * (cost.latency + 2 * (cost.width + cost.height))
             sizes.growth += count * cost.growth
             sizes.area += count * cost.width * cost.height

@@ -60,7 +60,7 @@ class Problem:
     context: int
     limits: Limits
     tokens: int  # length of the sequence whose cycles count
-    last_only: bool  # of each sequence only the last token's results leave
+    once: frozenset[int] = frozenset()  # stages that see the last token of a sequence only
     behind_relu: frozenset[int] = frozenset()  # linears whose input's zeros can be filtered
 
     @property
