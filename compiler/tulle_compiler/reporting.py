@@ -75,6 +75,7 @@ def _kernel(plan: Plan, placed: Placed | None, k: int) -> Kernel:
         max_pe_bytes=kernel.cost.max_pe_bytes,
         per_chunk=PerChunk(
             predicted=round(kernel.cost.predicted, 1),
+            growth=round(kernel.cost.growth, 4) or None,
             bound=round(kernel.cost.bound, 1),
             ideal=round(kernel.cost.ideal, 1),
         ),

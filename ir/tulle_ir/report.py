@@ -77,7 +77,8 @@ class Accounting:
 class PerChunk:
     """Cycles of a kernel per full chunk: as `predicted` by the plan, as `simulated` (what it needs by itself), datapath
     slots of its busiest PE (`bound`) and of the mean one (`ideal`), the `interval` at which it took chunks in the run;
-    error: predicted / simulated - 1."""
+    error: predicted / simulated - 1. `growth`: predicted cycles more per token of history (a compilation predicts for
+    half the context)."""
 
     predicted: float | None = None
     simulated: float | None = None
@@ -85,6 +86,7 @@ class PerChunk:
     ideal: float = 0.0
     interval: float | None = None
     error: float | None = None
+    growth: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,17 @@ def _chunks(chunking: Chunking | None) -> float | None:
     return chunking.batch * chunking.tokens / chunking.size if chunking else None
 
 
+def _predicted_per_chunk(facts: Facts, run: Run) -> float | None:
+    """What the plan says of a kernel's full chunk at the mean history of this run; its own figure is for half the
+    context."""
+    told, chunking = facts.get("per_chunk", {}), run.chunking
+    if "predicted" not in told or chunking is None:
+        return None
+    history = float(np.arange(0, chunking.tokens, chunking.size).mean())
+    more = told.get("growth", 0.0) * (history - run.facts.get("context", 0) // 2)
+    return round(told["predicted"] + more, 1)
+
+
 def _kernels(run: Run, pe_bytes: np.ndarray, used: np.ndarray) -> tuple[Kernel, ...]:
     """A row per symbol; `pe_bytes`: i64 [H, W]."""
     if not run.program.symbols:
@@ -145,7 +156,7 @@ def _kernel(symbol: Symbol, run: Run, grids: Grids, facts: Facts) -> Kernel:
     )
     if run.result.status != "ok" or bounds.bound == 0:
         return row
-    chunks, predicted = _chunks(run.chunking), facts.get("per_chunk", {}).get("predicted")
+    chunks, predicted = _chunks(run.chunking), _predicted_per_chunk(facts, run)
     return replace(
         row,
         own_cycles=counts.needs,
