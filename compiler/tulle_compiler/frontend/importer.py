@@ -115,7 +115,7 @@ def _search_context(model: Prepared, batch: int, low: int) -> tuple[int, list[st
         return MAX_CONTEXT, [f"the model sets no limit to its context; {MAX_CONTEXT} tokens are taken"]
     if works(low + 1):
         low, _ = _bisect(list(range(low + 1, high)), works)
-    return low, [f"the context is {low} tokens: {reason}"]
+    return low, [f"the model takes at most {low} tokens; beyond that, {reason}"]
 
 
 def _bisect(lengths: list[int], works) -> tuple[int, int | None]:
