@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +19,18 @@ class Measured:
     peak: float
 
 
-def tulle(*arguments: str | Path) -> Measured:
-    """Run `tulle ARGUMENTS`; what it prints to stdout is dropped. Ends the bench if it fails."""
+def tulle(*arguments: str | Path, **environment: str) -> Measured:
+    """Run `tulle ARGUMENTS` with these variables; what it prints is dropped, unless it fails: that ends the bench."""
     start = time.perf_counter()
-    child = os.fork()
-    if child == 0:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.execv(sys.executable, [sys.executable, "-m", "tulle", *map(str, arguments)])
-    _, status, usage = os.wait4(child, 0)
-    if status:
-        raise SystemExit(f"tulle {arguments[0]} failed with {os.waitstatus_to_exitcode(status)}")
+    with tempfile.TemporaryFile() as log:
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(log.fileno(), 2)
+            os.execve(sys.executable, [sys.executable, "-m", "tulle", *map(str, arguments)], os.environ | environment)
+        _, status, usage = os.wait4(child, 0)
+        if status:
+            log.seek(0)
+            failure = f"tulle {arguments[0]} failed with {os.waitstatus_to_exitcode(status)}"
+            raise SystemExit(f"{log.read().decode()}{failure}")
     return Measured(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
