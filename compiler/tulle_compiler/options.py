@@ -41,8 +41,3 @@ class Precision:
         if options.dtype == "f32":
             return cls(DType.F32, DType.F32, DType.F32)
         return cls(DType.F16, DType(options.accumulate), DType(options.reduce))
-
-    @property
-    def per_wavelet(self) -> int:
-        """Stream elements in one wavelet."""
-        return 2 if self.stream is DType.F16 else 1

@@ -22,6 +22,10 @@ class DType(StrEnum):
         """Bytes per element."""
         return 2 if self in (DType.F16, DType.U16) else 4
 
+    def wavelets(self, elements: int) -> int:
+        """Wavelets of a row of `elements`: 32 bits each, so two f16 of one row, or one element of four bytes."""
+        return -(-elements // (4 // self.size))
+
 
 class VectorOp(StrEnum):
     """Element-wise operations; the ones from EXP on cost `cost[op]` slots per element."""
@@ -283,20 +287,7 @@ class Stop:
     """End the running task."""
 
 
-Instruction = (
-    Vector
-    | Axpy
-    | AxpyColumns
-    | AxpyEntries
-    | Compute
-    | Load
-    | Store
-    | Pop
-    | Push
-    | Await
-    | Loop
-    | If
-    | While
-    | Control
-    | Stop
+Leaf = (  # an instruction without a body
+    Vector | Axpy | AxpyColumns | AxpyEntries | Compute | Load | Store | Pop | Push | Await | Control | Stop
 )
+Instruction = Leaf | Loop | If | While

@@ -104,6 +104,10 @@ class Kernel:
         """Equal fields, and tensors of equal names, types, shapes and bits."""
         return isinstance(other, Kernel) and same_fields(self, other)
 
+    def terminal(self, name: str) -> int:
+        """Index of a terminal by name."""
+        return next(t for t, terminal in enumerate(self.terminals) if terminal.name == name)
+
     @property
     def internal_colors(self) -> int:
         """Number of local colors."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tulle_ir.code import DType
 from tulle_ir.program import HostPort, HostStream, Port, StreamFormat
 from tulle_runtime.host import Chunking, StreamError, decode, encode
-from tulle_runtime.host.packing import pack, row_wavelets, unpack
+from tulle_runtime.host.packing import pack, unpack
 
 DTYPES = (DType.F16, DType.F32)
 
@@ -89,7 +89,7 @@ def test_rows_travel_feature_by_feature() -> None:
 def test_raw_is_split_over_the_ports_in_equal_parts() -> None:
     stream = HostStream("x", True, StreamFormat.RAW, DType.F16, 6, ports(2))
     words = encode(stream, np.arange(6), None, {})
-    assert [len(w) for w in words] == [row_wavelets(3, DType.F16)] * 2
+    assert [len(w) for w in words] == [DType.F16.wavelets(3)] * 2
     np.testing.assert_array_equal(decode(stream, words, None, {}), np.arange(6))
 
 

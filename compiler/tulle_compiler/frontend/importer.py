@@ -17,7 +17,6 @@ from tulle_ir.graph_check import check_graph
 SHORT = 3  # tokens: enough to tell a mask's directions
 MIDDLE = 5
 MAX_CONTEXT = 8192
-TOKENIZER_KEY = "tulle.tokenizer"
 
 
 def import_onnx(path: Path) -> Graph:

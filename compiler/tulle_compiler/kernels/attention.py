@@ -168,7 +168,7 @@ def attention_slots(
     stream, dim = precision.stream, op.head_dim
     wide, summing, move = product_width(target, stream), sum_width(target, stream), target.widths.f32_move
     multiply, other = target.widths.f32_multiply, target.widths.other
-    receiving = (3 * dim + op.columns) * -(-chunk // precision.per_wavelet)
+    receiving = (3 * dim + op.columns) * precision.stream.wavelets(chunk)
     products = 2 * keys * block(target, dim, chunk, wide, scalars=1)
     passes = sum(block(target, keys, chunk, width) for width in (move, multiply, other, move, summing))
     weights = block(target, keys, chunk, 1, target.cost_of(VectorOp.EXP))
@@ -177,7 +177,7 @@ def attention_slots(
     fixed += dim // 2 + 60
     if last:
         fixed += 2 * target.dispatch_cycles + chunk * target.cost_of(VectorOp.RECIP)
-        fixed += block(target, dim, chunk, other) + dim * -(-chunk // precision.per_wavelet)
+        fixed += block(target, dim, chunk, other) + dim * precision.stream.wavelets(chunk)
     return receiving + products + passes + weights + sums + fixed
 
 

@@ -85,7 +85,7 @@ def embed_cost(
     size = precision.stream.size
     width = target.widths.f16 if precision.stream is DType.F16 else target.widths.f32_move
     fixed = target.dispatch_cycles + 10 + chunk + block(target, largest, chunk, width)
-    fixed += largest * -(-chunk // precision.per_wavelet) + chunk * token_slots(target)
+    fixed += largest * precision.stream.wavelets(chunk) + chunk * token_slots(target)
     take = chunk * -(-largest // width)
     alone = fixed + take + groups * (2 * target.ramp_cycles + 2)
     return KernelCost(

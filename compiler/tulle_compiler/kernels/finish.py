@@ -14,7 +14,7 @@ from tulle_compiler.kernels.chains import at
 from tulle_compiler.kernels.filtered import end, sparse
 from tulle_compiler.kernels.view import View
 from tulle_compiler.options import Precision
-from tulle_ir.code import DType, Fabric, Instruction, Reg
+from tulle_ir.code import Fabric, Instruction, Reg
 from tulle_ir.program import Bundle, Grid, Leg, Port, ProgramClass
 from tulle_ir.target import Target
 
@@ -39,8 +39,8 @@ def shares(sizes: np.ndarray, m: int) -> np.ndarray:
 def finish_slots(rows: int, m: int, s: int, activation: str, precision: Precision, target: Target, chunk: int) -> float:
     """Datapath slots of finisher s per full chunk of a lane with `rows` rows."""
     own = -(-rows // m)
-    sums = -(-chunk // (2 if precision.reduce is DType.F16 else 1))
-    out = -(-chunk // precision.per_wavelet)
+    sums = precision.reduce.wavelets(chunk)
+    out = precision.stream.wavelets(chunk)
     passing = (rows - rows * s // m) * sums
     sending = (own + rows * s // m) * out
     return passing + sending + activation_slots(activation, own, precision, target, chunk) + 20
@@ -48,7 +48,7 @@ def finish_slots(rows: int, m: int, s: int, activation: str, precision: Precisio
 
 def finish_latency(rows: int, m: int, activation: str, precision: Precision, target: Target, chunk: int) -> float:
     """Cycles of a lone chunk from its last sum to its last result: the last share comes first, the others behind it."""
-    results = rows * -(-chunk // precision.per_wavelet)
+    results = rows * precision.stream.wavelets(chunk)
     return activation_slots(activation, -(-rows // m), precision, target, chunk) + results + target.dispatch_cycles + 20
 
 

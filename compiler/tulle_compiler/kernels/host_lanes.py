@@ -76,7 +76,7 @@ def plan_host_lanes(
         )
         if hops:
             internal.append(InternalRoute(parity, hops))
-    wavelets = -(-chunk // precision.per_wavelet)
+    wavelets = precision.stream.wavelets(chunk)
     longest = int(np.diff(bounds).max()) * lanes.largest * wavelets
     size = (1 if scatter else lanes.largest) * chunk * precision.stream.size
     return Kernel(

@@ -156,13 +156,13 @@ def tile_slots(
     x_bytes = int(np.max(inputs)) * chunk * precision.stream.size
     y_bytes = int(np.max(outputs)) * chunk * precision.accumulate.size
     steps = -(-chunk // axpy_width(precision, target)) * (1 + conflicting(x_bytes, y_bytes, target))
-    receive = inputs * -(-chunk // precision.per_wavelet)
+    receive = inputs * precision.stream.wavelets(chunk)
     if is_dense:
         issue = target.vector_issue + target.load_cycles + 1
         axpys = inputs * (issue + outputs * steps + (outputs - 1) * target.row_overhead)
     else:
         axpys = inputs * target.axpy_issue + nonzeros * (target.axpy_overhead + steps)
-    sums = outputs * -(-chunk // (2 if precision.reduce is DType.F16 else 1))
+    sums = outputs * precision.reduce.wavelets(chunk)
     convert = 0 if precision.reduce is precision.accumulate else outputs * (chunk + 1)
     if share is not None:
         receive, axpys = 0, arrival_slots(nonzeros, inputs, outputs, precision, target, share)

@@ -107,7 +107,7 @@ def strip_cost(op: Strip, precision: Precision, target: Target, chunk: int) -> K
 def strip_slots(op: Strip, precision: Precision, target: Target, chunk: int) -> float:
     """Datapath slots of a PE per full chunk."""
     rows, stream = op.lanes.largest, precision.stream
-    slots = rows * -(-chunk // precision.per_wavelet) * (2 + 2 * int(op.join) + int(op.keep))
+    slots = rows * precision.stream.wavelets(chunk) * (2 + 2 * int(op.join) + int(op.keep))
     slots += 3 * target.dispatch_cycles + 5 * target.branch_cycles + 30 if op.join else target.dispatch_cycles + 15
     if op.norm == "none":
         return slots

@@ -122,7 +122,7 @@ def _layout(alone: Alone, parts: int, inputs: int, outputs: int, finishers: int,
     per_gather = ceil(outputs / max(1, min(outputs, links // parts)))
 
     def period(n: int) -> float:
-        into, sent = (features * ceil(n / precision.per_wavelet) for features in (k, r))
+        into, sent = (features * precision.stream.wavelets(n) for features in (k, r))
         out = sent
         slots = float(tile_slots(heaviest, k, r, alone.dense, precision, target, n))
         for s in range(finishers):
@@ -134,10 +134,10 @@ def _layout(alone: Alone, parts: int, inputs: int, outputs: int, finishers: int,
     def drain(n: int) -> float:
         """From the last sum of a chunk of n tokens to its last result."""
         rounding = 0 if alone.result is precision.stream else r * n
-        return (per_gather - 1) * r * ceil(n / precision.per_wavelet) + rounding
+        return (per_gather - 1) * r * precision.stream.wavelets(n) + rounding
 
     full, rest = divmod(alone.tokens, chunk)
-    fill = (per_scatter - 1) * k * ceil(min(chunk, alone.tokens) / precision.per_wavelet)
+    fill = (per_scatter - 1) * k * precision.stream.wavelets(min(chunk, alone.tokens))
     last = period(rest) + drain(rest) if rest else 0.0
     cycles = fill + full * period(chunk) + max(last, drain(chunk) if full else 0) + CHAIN * inputs + sum(alone.mesh)
     return Layout(parts, inputs, outputs, finishers, chunk, cycles)
@@ -224,15 +224,14 @@ class _Builder:
 
     def _join(self, a: int, cut: Partition, dtype: DType) -> None:
         """The net of all lanes from kernel a to the next one."""
-        source = next(t for t, terminal in enumerate(self.kernels[a].terminals) if terminal.name == "y")
-        sink = next(t for t, terminal in enumerate(self.kernels[a + 1].terminals) if terminal.name == "x")
-        wavelets = 1 + cut.largest * ceil(self.layout.chunk / (2 if dtype is DType.F16 else 1))
+        source, sink = self.kernels[a].terminal("y"), self.kernels[a + 1].terminal("x")
+        wavelets = 1 + cut.largest * dtype.wavelets(self.layout.chunk)
         net = Net(f"{self.kernels[a + 1].name}.x", End(a, source), End(a + 1, sink), cut.lanes, dtype, wavelets)
         self.nets.append(net)
 
     def _with_host(self, stream: list[int], name: str, source: End, sink: End, cut: Partition, links: int) -> None:
         """A net over one of the `links` that a scatter or gather uses."""
         precision = self.alone.precision
-        wavelets = 1 + ceil(len(cut.order) / links) * ceil(self.layout.chunk / precision.per_wavelet)
+        wavelets = 1 + ceil(len(cut.order) / links) * precision.stream.wavelets(self.layout.chunk)
         stream.append(len(self.nets))
         self.nets.append(Net(name, source, sink, 1, precision.stream, wavelets))

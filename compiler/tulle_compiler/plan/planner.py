@@ -321,8 +321,8 @@ class _Planner:
         cut = self.cuts[self.classes.output[wire.producer]]
         return Net(
             f"{self.stages[i].name}.{port}",
-            End(wire.producer, _terminal(kernels[wire.producer], wire.port)),
-            End(i, _terminal(kernels[i], port)),
+            End(wire.producer, kernels[wire.producer].terminal(wire.port)),
+            End(i, kernels[i].terminal(port)),
             cut.lanes,
             self.precision.stream,
             1 + cut.largest * self._wavelets + (i in self.filtered),
@@ -337,12 +337,7 @@ class _Planner:
     @property
     def _wavelets(self) -> int:
         """Wavelets of one feature of a full chunk."""
-        return -(-self.chunk // self.precision.per_wavelet)
-
-
-def _terminal(kernel: Kernel, name: str) -> int:
-    """Index of a terminal by name."""
-    return next(t for t, terminal in enumerate(kernel.terminals) if terminal.name == name)
+        return self.precision.stream.wavelets(self.chunk)
 
 
 def context_of(graph: ops.Graph, options: CompileOptions) -> int:

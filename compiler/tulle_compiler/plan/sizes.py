@@ -66,7 +66,7 @@ class Problem:
     @property
     def wavelets(self) -> int:
         """Wavelets of a feature of a full chunk."""
-        return -(-self.chunk // self.precision.per_wavelet)
+        return self.precision.stream.wavelets(self.chunk)
 
     def alike(self) -> dict[int, int]:
         """Stages that cost the same, by their first member, and how many they are."""

@@ -15,6 +15,7 @@ from tulle_ir.code import (
     Fabric,
     If,
     Instruction,
+    Leaf,
     Load,
     Loop,
     Mem,
@@ -61,20 +62,7 @@ def instruction_lines(instruction: Instruction) -> Iterator[str]:
             yield _line(instruction)
 
 
-def _line(
-    instruction: Vector
-    | Axpy
-    | AxpyColumns
-    | AxpyEntries
-    | Compute
-    | Load
-    | Store
-    | Pop
-    | Push
-    | Await
-    | Control
-    | Stop,
-) -> str:
+def _line(instruction: Leaf) -> str:
     match instruction:
         case Vector():
             return _vector(instruction)

@@ -14,7 +14,6 @@ from tulle_ir.verify.scope import Scope
 
 ALIGNMENT = 4  # bytes
 INDEX_LIMIT = 2**16  # tables count entries in u16
-ROW_LIMIT = 2**15  # the top bit of a stored row is the set mark
 
 
 @dataclass(frozen=True, slots=True)

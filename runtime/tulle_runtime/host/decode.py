@@ -12,7 +12,7 @@ import numpy as np
 
 from tulle_ir.program import HostPort, HostStream, StreamFormat
 from tulle_runtime.host.chunking import Chunking, Group
-from tulle_runtime.host.packing import numpy_dtype, row_wavelets, unpack
+from tulle_runtime.host.packing import numpy_dtype, unpack
 
 
 class StreamError(Exception):
@@ -50,8 +50,8 @@ def first_wavelets(
 ) -> int:
     """Wavelets of the first chunk on a port of an output; of a RAW stream, all of them."""
     if stream.format == StreamFormat.RAW or chunking is None:
-        return row_wavelets(stream.width // len(stream.ports), stream.dtype)
-    return port.header + port_rows(stream, port, tensors) * row_wavelets(chunking.groups()[0].tokens, stream.dtype)
+        return stream.dtype.wavelets(stream.width // len(stream.ports))
+    return port.header + port_rows(stream, port, tensors) * stream.dtype.wavelets(chunking.groups()[0].tokens)
 
 
 def port_rows(stream: HostStream, port: HostPort, tensors: Mapping[str, np.ndarray]) -> int:
@@ -64,7 +64,7 @@ def port_rows(stream: HostStream, port: HostPort, tensors: Mapping[str, np.ndarr
 def _raw(stream: HostStream, arrived: list[np.ndarray]) -> np.ndarray:
     part = stream.width // len(stream.ports)
     for port, words in zip(stream.ports, arrived, strict=True):
-        _check_count(stream, port, len(words), row_wavelets(part, stream.dtype))
+        _check_count(stream, port, len(words), stream.dtype.wavelets(part))
     return np.concatenate([unpack(words, part, stream.dtype) for words in arrived])
 
 
@@ -93,7 +93,7 @@ def _rows(
 ) -> np.ndarray:
     """The rows of one port as [B, T, rows]."""
     port, groups = stream.ports[index], chunking.groups()
-    sizes = [g.chunks * (port.header + rows * row_wavelets(g.tokens, stream.dtype)) for g in groups]
+    sizes = [g.chunks * (port.header + rows * stream.dtype.wavelets(g.tokens)) for g in groups]
     _check_count(stream, port, len(words), chunking.batch * sum(sizes))
     by_group = np.split(words.reshape(chunking.batch, -1), np.cumsum(sizes)[:-1], axis=1)
     parts = []

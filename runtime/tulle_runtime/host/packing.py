@@ -19,13 +19,8 @@ def numpy_dtype(dtype: DType) -> np.dtype:
     return _NUMPY[dtype]
 
 
-def row_wavelets(elements: int, dtype: DType) -> int:
-    """Wavelets of one row of `elements` elements."""
-    return (elements + 1) // 2 if dtype.size == 2 else elements
-
-
 def pack(values: np.ndarray, dtype: DType) -> np.ndarray:
-    """[..., n] values to u32 [..., row_wavelets(n)]; values round to `dtype` first (f16: overflow to infinity)."""
+    """[..., n] values to u32 [..., dtype.wavelets(n)]; values round to `dtype` first (f16: overflow to infinity)."""
     with np.errstate(over="ignore", invalid="ignore"):
         rows = np.ascontiguousarray(values, dtype=numpy_dtype(dtype))
     if dtype.size == 4:
@@ -37,7 +32,7 @@ def pack(values: np.ndarray, dtype: DType) -> np.ndarray:
 
 
 def unpack(words: np.ndarray, elements: int, dtype: DType) -> np.ndarray:
-    """u32 [..., row_wavelets(elements)] to [..., elements] of `dtype`; the high half of an odd last one is ignored."""
+    """u32 [..., wavelets] to [..., elements] of `dtype` per row; the high half of an odd last one is ignored."""
     words = np.ascontiguousarray(words, dtype=np.uint32)
     if dtype.size == 4:
         return words.view(numpy_dtype(dtype))
