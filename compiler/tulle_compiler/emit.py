@@ -11,7 +11,7 @@ from tulle_compiler.kernels.blocks import blocks
 from tulle_compiler.kernels.embed import emit_embed
 from tulle_compiler.kernels.host_lanes import emit_host_lanes, port_features
 from tulle_compiler.kernels.linear import emit_linear
-from tulle_compiler.kernels.strip import emit_strip
+from tulle_compiler.kernels.strip_code import emit_strip
 from tulle_compiler.kernels.view import PortView, View
 from tulle_compiler.options import Precision
 from tulle_ir.code import DType
