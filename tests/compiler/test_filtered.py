@@ -12,7 +12,7 @@ from small_models import gpt, mlp
 
 from tulle_compiler.options import CompileOptions
 from tulle_compiler.pipeline import Compiled, compile_graph
-from tulle_compiler.plan.planner import _Planner
+from tulle_compiler.plan.kernels import Kernels
 from tulle_ir.graph import Graph
 from tulle_ir.graph_build import GraphBuilder
 from tulle_runtime.session import Session
@@ -55,7 +55,7 @@ def execute(compiled: Compiled, x: np.ndarray, engine: str = "fast") -> tuple[np
 
 def unfiltered(graph: Graph, given: CompileOptions, monkeypatch: pytest.MonkeyPatch) -> Compiled:
     """The same compilation, to the same sizes, without filtering."""
-    monkeypatch.setattr(_Planner, "_filtered", lambda self: set())
+    monkeypatch.setattr(Kernels, "filtered", frozenset())
     return compile_graph(graph, given)
 
 

@@ -13,7 +13,7 @@ from tulle_compiler.frontend import import_onnx
 from tulle_compiler.kernels.chains import meeting_chain, sending_parity
 from tulle_compiler.options import CompileOptions
 from tulle_compiler.pipeline import compile_graph
-from tulle_compiler.plan.search import steps
+from tulle_compiler.plan.fitting import steps
 from tulle_ir.report import Report
 from tulle_runtime.session import Session
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 
@@ -13,83 +14,78 @@ from tulle_compiler.kernels.finish import finish_latency, finish_slots
 from tulle_compiler.kernels.linear import tile_bytes, tile_slots
 from tulle_compiler.kernels.strip import Strip, strip_cost
 from tulle_compiler.partition import contiguous
-from tulle_compiler.plan.sizes import Problem, Sizes
+from tulle_compiler.plan.problem import Problem
 from tulle_ir import graph
 from tulle_ir.plan import KernelCost
 
 IMBALANCE = 1.1  # heaviest tile over the mean one, before the partition is known
 MAX_FINISHERS = 12
-ONCE = 8  # periods that a stage may take which works once per sequence
+SLOWED = 1.02  # share of a period by which history may lengthen its mean
 
 
 @dataclass(frozen=True, slots=True)
 class StageCost:
-    """Cycles between two chunks, cycles of a lone chunk, and the size of the region. `growth`: as in KernelCost."""
+    """Cycles between two chunks, cycles of a lone chunk, and the size of the region. `growth`: as in KernelCost;
+    `finishers` of a linear; `rows` per group of an embedding."""
 
     period: float
     latency: float
     width: int
     height: int
     growth: float = 0.0
+    finishers: int = 0
+    rows: int = 0
+
+    @property
+    def area(self) -> int:
+        """PEs of the region."""
+        return self.width * self.height
+
+    @property
+    def way(self) -> float:
+        """The latency, and the way to the region and from it."""
+        return self.latency + 2 * (self.width + self.height)
 
 
-def stage_cost(problem: Problem, sizes: Sizes, i: int, period: float) -> StageCost | None:
-    """Stage i within the period, its finishers and embedding groups put into `sizes`; None if it does not fit."""
-    match problem.stages[i].kind:
-        case "linear":
-            return _linear(problem, sizes, i, period)
-        case "attention":
-            return _attention(problem, i, *sizes.attention[i])
-        case "strip":
-            return _strip(problem, i, sizes.lanes[problem.classes.output[i]])
-        case "embed":
-            return _embed(problem, sizes, i)
-        case "scatter":
-            return _host_lanes(problem, i, sizes.lanes[problem.classes.output[i]])
-        case _:
-            return _host_lanes(problem, i, sizes.lanes[problem.classes.source[i]])
+class Costs:
+    """The costs of a problem's stages, each computed once. `linear`: `linear_costs`; `attention`: `attention_costs`;
+    `line`: `line_costs`."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.linear = cache(partial(linear_costs, problem))
+        self.attention = cache(partial(attention_costs, problem))
+        self.line = cache(partial(line_costs, problem))
 
 
-def linear_fits(problem: Problem, sizes: Sizes, i: int, period: float) -> bool:
-    """Whether a linear's PEs stay within the period and SRAM; a side without lanes yet counts as fitting."""
-    lanes = sizes.lanes[problem.classes.source[i]], sizes.lanes[problem.classes.output[i]]
-    return 0 in lanes or _linear(problem, sizes, i, period) is not None
+def mean_interval(period: float, cost: float, growth: float, context: int) -> float:
+    """The mean over a sequence of the longer of `period` and a cost that grows by `growth` per token of history and is
+    `cost` half-way through the context."""
+    whole = growth * context
+    over = cost + whole / 2 - period
+    if over <= 0:
+        return period
+    return cost if over >= whole else period + over**2 / (2 * whole)
 
 
-def attention_fits(problem: Problem, i: int, columns: int, rows: int, period: float) -> bool:
-    """Whether the workers of attention stage i stay within the period and SRAM."""
-    cost = _sized_attention(problem, i, columns, rows)
-    return cost.predicted <= period and cost.max_pe_bytes <= problem.limits.bytes
-
-
-def io_period(problem: Problem) -> float:
-    """Cycles per chunk of the busiest host link when the results of all tokens leave."""
-    if len(problem.stages) - 1 in problem.once:
-        return 0.0
-    return problem.stages[-1].width * problem.wavelets / problem.limits.links
-
-
-def _linear(problem: Problem, sizes: Sizes, i: int, period: float) -> StageCost | None:
-    classes, precision, target, chunk = problem.classes, problem.precision, problem.limits.target, problem.chunk
-    into, out = sizes.lanes[classes.source[i]], sizes.lanes[classes.output[i]]
+def linear_costs(problem: Problem, i: int, into: int, out: int) -> tuple[StageCost, ...]:
+    """Linear stage i on `into` x `out` lanes with one finisher, two ...; nothing if its tiles exceed SRAM. One that
+    works once per sequence costs what a token does."""
+    classes, precision, target = problem.classes, problem.precision, problem.limits.target
     k, r = -(-classes.width[classes.source[i]] // into), -(-classes.width[classes.output[i]] // out)
     dense, activation = problem.dense[i], problem.stages[i].activation
     nonzeros = k * r * problem.density[i] * (1 if dense else IMBALANCE)
+    if tile_bytes(int(nonzeros), k, r, dense, precision, problem.chunk) > problem.limits.bytes:
+        return ()
     shares = (None, SHARE) if i in problem.behind_relu else (None,)
-    if tile_bytes(int(nonzeros), k, r, dense, precision, chunk) > problem.limits.bytes:
-        return None
-    if i in problem.once:
-        chunk, period = 1, ONCE * period
+    chunk = 1 if i in problem.once else problem.chunk
     slots = min(float(tile_slots(nonzeros, k, r, dense, precision, target, chunk, share)) for share in shares)
-    if slots > period:
-        return None
+    found: list[StageCost] = []
     for m in range(1, min(MAX_FINISHERS, r) + 1):
         finish = max(finish_slots(r, m, s, activation, precision, target, chunk) for s in (0, m - 1))
-        if finish <= period:
-            sizes.finishers[i] = m
-            latency = slots + finish_latency(r, m, activation, precision, target, chunk)
-            return StageCost(max(slots, finish), latency + chain_latency(into + m, problem), into + m, out)
-    return None
+        behind = finish_latency(r, m, activation, precision, target, chunk)
+        latency = slots + chain_latency(into + m, problem) + behind
+        found.append(StageCost(max(slots, finish), latency, into + m, out, finishers=m))
+    return tuple(found)
 
 
 def chain_latency(length: int, problem: Problem) -> float:
@@ -97,10 +93,22 @@ def chain_latency(length: int, problem: Problem) -> float:
     return length * (2 * problem.limits.target.ramp_cycles + 2)
 
 
-def _attention(problem: Problem, i: int, columns: int, rows: int) -> StageCost:
-    cost, op = _sized_attention(problem, i, columns, rows), problem.stages[i].op
+def attention_costs(problem: Problem, i: int, columns: int, rows: int) -> StageCost | None:
+    """Attention stage i with a block of workers per head; None if they exceed SRAM."""
+    op = problem.stages[i].op
     assert isinstance(op, graph.Attention)
+    cost = _sized_attention(problem, i, columns, rows)
+    if cost.max_pe_bytes > problem.limits.bytes:
+        return None
     return StageCost(cost.predicted, cost.latency, op.heads * columns, rows, cost.growth)
+
+
+def attention_fits(problem: Problem, i: int, columns: int, rows: int, period: float) -> bool:
+    """Whether attention stage i stays within SRAM and, but for a little at the end of a sequence, the period."""
+    cost = attention_costs(problem, i, columns, rows)
+    if cost is None:
+        return False
+    return mean_interval(period, cost.period, cost.growth, problem.context) <= SLOWED * period
 
 
 def _sized_attention(problem: Problem, i: int, columns: int, rows: int) -> KernelCost:
@@ -108,6 +116,17 @@ def _sized_attention(problem: Problem, i: int, columns: int, rows: int) -> Kerne
     assert isinstance(op, graph.Attention)
     sized = Attention("", "", op.heads, op.head_dim, op.scale, columns, rows, problem.context)
     return attention_cost(sized, problem.precision, problem.limits.target, problem.chunk)
+
+
+def line_costs(problem: Problem, i: int, lanes: int) -> StageCost | None:
+    """A strip, scatter, gather or embedding of that many lanes; None if it exceeds SRAM."""
+    match problem.stages[i].kind:
+        case "strip":
+            return _strip(problem, i, lanes)
+        case "embed":
+            return _embed(problem, i, lanes)
+        case _:
+            return _host_lanes(problem, i, lanes)
 
 
 def _strip(problem: Problem, i: int, out: int) -> StageCost:
@@ -119,23 +138,22 @@ def _strip(problem: Problem, i: int, out: int) -> StageCost:
     return StageCost(cost.predicted, cost.latency, out, 1)
 
 
-def _embed(problem: Problem, sizes: Sizes, i: int) -> StageCost | None:
+def _embed(problem: Problem, i: int, out: int) -> StageCost | None:
     op, precision, chunk = problem.stages[i].op, problem.precision, problem.chunk
     assert isinstance(op, graph.Embed)
-    out = sizes.lanes[problem.classes.output[i]]
     largest = -(-problem.stages[i].width // out)
     room = problem.limits.bytes - largest * chunk * precision.stream.size - 4 * chunk
     rows = min(len(op.table), room // (largest * precision.stream.size))
     if rows < 1:
         return None
-    sizes.embed_rows[i] = rows
     groups = -(-len(op.table) // rows) + (0 if op.positions is None else -(-problem.context // rows))
     cost = embed_cost(largest, rows, groups, out, precision, problem.limits.target, chunk)
-    return StageCost(cost.predicted, cost.latency, out, groups)
+    return StageCost(cost.predicted, cost.latency, out, groups, rows=rows)
 
 
 def _host_lanes(problem: Problem, i: int, lanes: int) -> StageCost:
-    """Bound by the host links; a link drains its share of a lone chunk."""
+    """Bound by the host link with most lanes; a link drains its share of a lone chunk."""
     links = min(lanes, problem.limits.links)
-    wavelets = 1 if i in problem.once else problem.wavelets
-    return StageCost(1.0, problem.stages[i].width * wavelets / links, lanes, 1)
+    width, wavelets = problem.stages[i].width, 1 if i in problem.once else problem.wavelets
+    busiest = -(-lanes // links) * -(-width // lanes) * wavelets
+    return StageCost(busiest, width * wavelets / links, lanes, 1)

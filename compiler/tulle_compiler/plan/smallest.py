@@ -1,0 +1,89 @@
+"""Sizes for throughput: the smallest that keep every kernel within a period."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from tulle_compiler.plan.costs import StageCost, attention_fits, mean_interval
+from tulle_compiler.plan.fitting import FINE, Fitting, steps
+from tulle_compiler.plan.sizes import Draft, Sizes
+from tulle_ir import graph
+
+SLOWEST, FASTEST = 2.0**27, 32.0  # cycles per chunk
+RATIO = 1.02  # of neighbouring periods
+ONCE = 8  # periods that a stage may take which works once per sequence
+SEQUENCES = 4  # that follow each other without a pause
+TOKENS = 512  # length of a sequence where the model sets none
+
+
+class Smallest(Fitting):
+    """Settings are periods in cycles per chunk."""
+
+    settings = tuple(SLOWEST / RATIO**n for n in range(770))
+
+    def cycles(self, sizes: Sizes) -> float:
+        """Of some sequences as long as the context: the first chunk's way, and an interval for each further one."""
+        problem, expected = self.problem, sizes.estimate
+        tokens = problem.sequence or TOKENS
+        intervals = [mean_interval(expected.period, *pair, problem.context) for pair in expected.growing]
+        chunks = SEQUENCES * -(-tokens // problem.chunk)
+        return expected.latency + (chunks - 1) * max([expected.period, *intervals])
+
+    def fit(self, base_lanes: int, setting: float) -> Sizes | None:
+        """The smallest sizes for a period."""
+        draft = self.draft(base_lanes)
+        if not self._fit_attention(draft, setting):
+            return None
+        if not all(self._fit_lanes(draft, members, setting) for members in self.open_groups(draft)):
+            return None
+        costs = {i: self._within(draft, i, setting) for i in self.kinds}
+        return self.sizes(draft, {i: cost for i, cost in costs.items() if cost}) if all(costs.values()) else None
+
+    def _within(self, draft: Draft, i: int, period: float) -> StageCost | None:
+        """The cost of stage i within the period, with the fewest finishers."""
+        limit = period * ONCE if i in self.problem.once else period
+        if self.problem.stages[i].kind == "linear":
+            return next((cost for cost in self.linears(draft, i) if cost.period <= limit), None)
+        cost = self.other(draft, i)
+        return cost if cost and (cost.growth or cost.period <= limit) else None
+
+    def _fit_lanes(self, draft: Draft, members: list[int], period: float) -> bool:
+        """Give some classes the fewest lanes that keep the linears on them, and the gather, within the period."""
+        touched = self.on(members)
+        linears = [i for i in touched if self.problem.stages[i].kind == "linear"]
+
+        def fits(lanes: int, stages: list[int]) -> bool:
+            for c in members:
+                draft.lanes[c] = lanes
+            return all(self._fits(draft, i, period) for i in stages)
+
+        choices = steps(self.problem.classes.width[members[0]], self.problem.limits.sides[0], FINE)
+        first = bisect_left(choices, True, key=lambda lanes: fits(lanes, linears))
+        return any(fits(lanes, touched) for lanes in choices[first:])
+
+    def _fits(self, draft: Draft, i: int, period: float) -> bool:
+        """Whether a stage stays within the period; one with a side without lanes yet counts as fitting."""
+        return not self.known(draft, i) or self._within(draft, i, period) is not None
+
+    def _fit_attention(self, draft: Draft, period: float) -> bool:
+        """Columns and rows per head, hence the lanes of the classes around each attention."""
+        for i, op in self.attentions():
+            alike = self.problem.alike[i]
+            block = self._block(draft, i, op, period) if alike == i else draft.attention[alike]
+            if block is None:
+                return False
+            self.dictate(draft, i, op, *block)
+        return True
+
+    def _block(self, draft: Draft, i: int, op: graph.Attention, period: float) -> tuple[int, int] | None:
+        """The smallest block (columns, rows) of workers per head that keeps within the period and SRAM."""
+        problem, longest = self.problem, self.problem.limits.sides[0]
+        for columns in (1, 3):
+            self.dictate(draft, i, op, columns, 1)
+            if op.heads * columns > longest or not self._fits(draft, problem.producer(i), period):
+                continue
+            choices = steps(-(-problem.context // columns), longest)
+            first = bisect_left(choices, True, key=lambda rows: attention_fits(problem, i, columns, rows, period))
+            if first < len(choices):
+                return columns, choices[first]
+        return None
