@@ -127,12 +127,13 @@ class _Emitter:
                 tensors[features] = port_features(self.views[k], end.terminal)
                 width = max(width, 1 + int(tensors[features].max(initial=0)))
                 dtype, form = net.dtype, StreamFormat.CHUNKS
-            ports.append(_port(link, self.routed.nets[index].colors[0], features))
+            ports.append(_port(link, self.routed.nets[index].colors[0], features, self.plan.kernels[k]))
         return HostStream(host.name, host.is_input, form, dtype, width or 1, tuple(ports))
 
 
-def _port(link: HostLink, color: int, features: str) -> HostPort:
-    return HostPort(link.x, link.y, link.side, color, features)
+def _port(link: HostLink, color: int, features: str, kernel: Kernel) -> HostPort:
+    turn, turns = (int(kernel.params.get(name, default)) for name, default in (("turn", 0), ("turns", 1)))
+    return HostPort(link.x, link.y, link.side, color, features, turn=turn, turns=turns)
 
 
 def position_colors(net: Net, route: NetRoute, is_source: bool) -> tuple[int, ...]:

@@ -46,6 +46,11 @@ class Partition:
         place[self.order] = np.arange(len(self.order)) - np.repeat(self.start[:-1], self.sizes)
         return place
 
+    def split(self, groups: int) -> Partition:
+        """Each lane cut into nearly equal groups of its features: group g of lane i becomes lane i * groups + g."""
+        bounds = self.start[:-1, None] + np.arange(groups) * self.sizes[:, None] // groups
+        return Partition(self.order, np.append(bounds.reshape(-1), self.start[-1:]).astype(np.int32))
+
     def features(self, lane: int) -> np.ndarray:
         """The features of one lane in stream order."""
         return self.order[self.start[lane] : self.start[lane + 1]]

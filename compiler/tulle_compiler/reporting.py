@@ -16,6 +16,7 @@ from tulle_ir.graph import Graph
 from tulle_ir.graph_check import tensor_widths
 from tulle_ir.memory import memory_map, memory_of, pes_used
 from tulle_ir.placed import Placed
+from tulle_ir.plan import Kernel as PlannedKernel
 from tulle_ir.plan import Plan
 from tulle_ir.program import Program
 from tulle_ir.report import Accounting, Kernel, Limit, Memory, PerChunk, Report, Utilization
@@ -69,6 +70,7 @@ def _kernel(plan: Plan, placed: Placed | None, k: int) -> Kernel:
         origin=kernel.origin,
         region=region,
         nonzeros=kernel.cost.nonzeros,
+        turn=None if turns_of(kernel) == 1 else (int(kernel.params["turn"]), turns_of(kernel)),
         cycles=round(kernel.cost.predicted),
         bound_cycles=round(kernel.cost.bound),
         ideal_cycles=round(kernel.cost.ideal),
@@ -80,6 +82,11 @@ def _kernel(plan: Plan, placed: Placed | None, k: int) -> Kernel:
             ideal=round(kernel.cost.ideal, 1),
         ),
     )
+
+
+def turns_of(kernel: PlannedKernel) -> int:
+    """How many copies of a kernel take chunks in turn."""
+    return int(kernel.params.get("turns", 1))
 
 
 def prediction(plan: Plan, placed: Placed | None = None) -> dict[str, Any]:
@@ -97,6 +104,7 @@ def prediction(plan: Plan, placed: Placed | None = None) -> dict[str, Any]:
         "latency_growth": growth,
         "interval_cycles": max(cost.predicted for k, cost in enumerate(costs) if not cost.growth and k not in once),
         "growing": sorted(list(pair) for pair in growing),
+        "turns": max(map(turns_of, plan.kernels)),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from tulle_compiler.frontend import import_onnx
 from tulle_compiler.options import CompileOptions
 from tulle_compiler.pipeline import compile_graph
 from tulle_ir.graph import Graph
+from tulle_ir.program import HostStream, Port
 from tulle_ir.report import Report
 from tulle_ir.target import Target, load_target
+from tulle_runtime.host import Chunking, encode
 from tulle_runtime.session import Session
 
 TOLERANCE = {"f32": 1e-4, "f16": 2e-3}  # of the largest value: design section 10, and a rounded result
@@ -52,11 +55,19 @@ def run_product(weight: np.ndarray, tokens: int, options: CompileOptions, target
     check(y, x, weight, options.dtype)
     assert session.report is not None and session.result is not None
     result = session.result
-    arrived = [len(port.values) for ports in result.outputs for port in ports]
-    (source,) = (stream for stream in compiled.program.streams if stream.is_input)
-    per_feature = tokens / (2 if options.dtype == "f16" else 1)
-    sent = [len(compiled.program.tensors[port.features]) * per_feature for port in source.ports]
-    return Ran(session.report, int(result.counts.axpy_slots.max()), round(max(*arrived, *sent)))
+    source, sink = sorted(compiled.program.streams, key=lambda stream: not stream.is_input)
+    sent = encode(source, x[None], Chunking(1, tokens, session.report.chunk), compiled.program.tensors)
+    arrived = [port.values for port in result.outputs[0]]
+    links = [_busiest(stream, words) for stream, words in ((source, sent), (sink, arrived))]
+    return Ran(session.report, int(result.counts.axpy_slots.max()), max(links))
+
+
+def _busiest(stream: HostStream, words: list[np.ndarray]) -> int:
+    """Most wavelets of a stream over one link; `words`: by port."""
+    links: Counter[tuple[int, int, Port]] = Counter()
+    for port, wavelets in zip(stream.ports, words, strict=True):
+        links[port.x, port.y, port.side] += len(wavelets)
+    return max(links.values())
 
 
 def matmul(weight: np.ndarray) -> Graph:

@@ -213,6 +213,7 @@ class HostPort:
     """Edge router, its side, a color; `features` names an i32 tensor: which features travel here, in order.
 
     In a chunked output a feature of -1 is padding that the host drops. `header`: the port's chunks begin with one.
+    Of the chunks of a run, counted through all sequences, those travel here whose number is `turn` modulo `turns`.
     """
 
     x: int
@@ -221,6 +222,8 @@ class HostPort:
     color: int
     features: str = ""
     header: bool = True
+    turn: int = 0
+    turns: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class PerChunk:
     """Cycles of a kernel per full chunk: as `predicted` by the plan, as `simulated` (what it needs by itself), datapath
     slots of its busiest PE (`bound`) and of the mean one (`ideal`), the `interval` at which it took chunks in the run;
     error: predicted / simulated - 1. `growth`: predicted cycles more per token of history (a compilation predicts for
-    half the context)."""
+    half the context). `chunks`: that it took, a shorter one by its tokens."""
 
     predicted: float | None = None
     simulated: float | None = None
@@ -87,6 +87,7 @@ class PerChunk:
     interval: float | None = None
     error: float | None = None
     growth: float | None = None
+    chunks: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,8 @@ class Limit:
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """One region. busy, waiting and blocked are shares of its PE-cycles; `own_cycles`: what it needs by itself for the
-    whole run. A run that did not end well has no figures from there on."""
+    whole run. A run that did not end well has no figures from there on. `turn` (t, g): it is one of g copies, and takes
+    chunks t, t + g, ..."""
 
     name: str
     origin: str
@@ -152,6 +154,7 @@ class Kernel:
     per_chunk: PerChunk | None = None
     attribution: Attribution | None = None
     straggler: Straggler | None = None
+    turn: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

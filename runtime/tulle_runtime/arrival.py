@@ -19,6 +19,8 @@ def first_token_cycles(program: Program, result: RunResult, chunking: Chunking |
     for stream, ports in zip(outputs, result.outputs, strict=True):
         cut, _ = output_chunking(stream, program.protocol, chunking)
         for port, arrivals in zip(stream.ports, ports, strict=True):
+            if port.turn:
+                continue  # the first chunk comes out elsewhere
             needed = first_wavelets(stream, port, cut, program.tensors)
             if len(arrivals.cycles) < needed:
                 return 0

@@ -73,7 +73,7 @@ def limit_of(
     arrival in cycle `first_chunk`); None if nothing happened. `facts` hold the plan's predictions."""
     latency = facts.get("prediction", {}).get("latency_cycles")
     candidates = [
-        *(Limit("kernel", k.name, k.own_cycles or 0, _predicted(k, chunks)) for k in kernels),
+        *(Limit("kernel", k.name, k.own_cycles or 0, _predicted(k)) for k in kernels),
         *(
             Limit(f"{'in' if link.is_input else 'out'}put links", link.names, max(link.wavelets, default=0))
             for link in links
@@ -88,11 +88,12 @@ def limit_of(
     return replace(limit, error=error)
 
 
-def _predicted(kernel: Kernel, chunks: float | None) -> int | None:
+def _predicted(kernel: Kernel) -> int | None:
     """The plan's cycles for the kernel's part in the run."""
-    if kernel.per_chunk is None or kernel.per_chunk.predicted is None or chunks is None:
+    told = kernel.per_chunk
+    if told is None or told.predicted is None or told.chunks is None:
         return None
-    return round(kernel.per_chunk.predicted * chunks)
+    return round(told.predicted * told.chunks)
 
 
 def _loads(streams: list[HostStream], is_input: bool, wavelets: list[list[int]]) -> LinkLoads:

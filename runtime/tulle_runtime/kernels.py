@@ -83,6 +83,7 @@ def per_chunk(kernel: KernelCounts, chunks: float, predicted: float | None) -> P
     """Figures of a kernel that worked on `chunks` full chunks; `predicted` cycles for one of them."""
     straggler, needs = kernel.straggler, kernel.needs / chunks
     return PerChunk(
+        chunks=round(chunks, 4),
         predicted=predicted,
         simulated=round(needs, 1),
         bound=round(float(kernel.slots.max()) / chunks, 1),

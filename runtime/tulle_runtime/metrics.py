@@ -75,20 +75,24 @@ def run_report(run: Run) -> Report:
 
 
 def predicted_cycles(facts: Facts, chunking: Chunking | None) -> int | None:
-    """What the cost model says of this run: the latency of the last chunk, and an interval before each other one.
+    """What the cost model says of this run: the latency of the last chunk, and an interval before each other one that
+    takes the same way. A chunk that is not full counts by its tokens.
 
     The facts hold them as `prediction: {latency_cycles, interval_cycles}`, by how much the latency grows per token of
-    history as `latency_growth`, and kernels whose interval grows as `growing: [[cycles, cycles per token]]`.
-    None if there is no prediction.
+    history as `latency_growth`, kernels whose interval grows as `growing: [[cycles, cycles per token]]`, and the ways
+    that chunks take in turn as `turns`. None if there is no prediction.
     """
     prediction = facts.get("prediction")
     if prediction is None or chunking is None:
         return None
     past = np.arange(0, chunking.tokens, chunking.size)
+    share = np.minimum(chunking.tokens - past, chunking.size) / chunking.size
     grown = [cycles + growth * past for cycles, growth in prediction.get("growing", [])]
     intervals = np.maximum.reduce([np.full(len(past), prediction["interval_cycles"]), *grown])
     latency = prediction["latency_cycles"] + prediction.get("latency_growth", 0.0) * past[-1]
-    return round(latency + chunking.batch * intervals.sum() - intervals[-1])
+    turns = prediction.get("turns", 1)
+    every, by_tokens = (np.tile(cycles, chunking.batch)[::turns] for cycles in (intervals, share * intervals))
+    return round(latency + by_tokens.sum() - every[-1])
 
 
 def _axpys(counts: PeCounts) -> AxpyCounts:
@@ -104,9 +108,9 @@ def _utilization(result: RunResult, used: np.ndarray) -> Utilization:
     return Utilization(int(used.sum()), round(float(datapath), 4), round(float(slots.max() / slots.mean()), 4))
 
 
-def _chunks(chunking: Chunking | None) -> float | None:
-    """How many full chunks the tokens of a run make; a shorter last one counts by its tokens."""
-    return chunking.batch * chunking.tokens / chunking.size if chunking else None
+def _chunks(chunking: Chunking | None, turn: int = 0, turns: int = 1) -> float | None:
+    """How many full chunks the tokens of a run make, those in turn alone; a shorter last one counts by its tokens."""
+    return float(chunking.taken_tokens(turn, turns).sum()) / chunking.size if chunking else None
 
 
 def _predicted_per_chunk(facts: Facts, run: Run) -> float | None:
@@ -156,7 +160,10 @@ def _kernel(symbol: Symbol, run: Run, grids: Grids, facts: Facts) -> Kernel:
     )
     if run.result.status != "ok" or bounds.bound == 0:
         return row
-    chunks, predicted = _chunks(run.chunking), _predicted_per_chunk(facts, run)
+    turn = facts.get("turn")
+    if turn is not None:
+        row = replace(row, turn=(turn[0], turn[1]))
+    chunks, predicted = _chunks(run.chunking, *(turn or ())), _predicted_per_chunk(facts, run)
     return replace(
         row,
         own_cycles=counts.needs,

@@ -51,7 +51,7 @@ def test_names_types_and_ranks_are_those_of_the_model(path: Path) -> None:
     assert scores.dtype == np.float64
     assert scores.tolist() == np.eye(3)[[0, 2, 1, 1, 0]].tolist()
     assert session.report is not None
-    assert (session.report.dtype, session.report.predicted_cycles) == ("f32", 150)
+    assert (session.report.dtype, session.report.predicted_cycles) == ("f32", 112)
 
 
 def test_a_prompt_is_continued(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

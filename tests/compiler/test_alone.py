@@ -43,12 +43,40 @@ def test_nearly_every_pe_of_a_mesh_of_any_shape_takes_part(mesh: tuple[int, int]
 
 def test_a_long_mesh_is_shared_by_parts_whose_outputs_come_together_again() -> None:
     graph = matmul(192, 200, 0.75)
-    compiled = compile_graph(graph, replace(OPTIONS, mesh=(48, 8), context=64))
+    compiled = compile_graph(graph, replace(OPTIONS, mesh=(48, 8), context=64, chunk=64))
     plan = compiled.stages["plan"]
     assert sum(kernel.kind == "linear" for kernel in plan.kernels) > 1
     features = [np.asarray(k.tensors["features"]) for k in plan.kernels if k.kind == "gather"]
     assert sorted(np.concatenate(features).tolist()) == list(range(200))
     assert execute(compiled, graph, 32)[0] <= 1e-4
+
+
+def test_copies_of_the_matrix_take_chunks_in_turn() -> None:
+    """Each copy brings all outputs, for its share of the chunks; any number of sequences and tokens may come."""
+    graph = matmul(192, 192, 0.75)
+    compiled = compile_graph(graph, replace(OPTIONS, mesh=(48, 24), context=64))
+    gathers = [k for k in compiled.stages["plan"].kernels if k.kind == "gather"]
+    (turns,) = {k.params["turns"] for k in gathers}
+    assert turns > 1
+    for turn in range(int(turns)):
+        features = [np.asarray(k.tensors["features"]) for k in gathers if k.params["turn"] == turn]
+        assert sorted(np.concatenate(features).tolist()) == list(range(192))
+    for tokens in (1, 64, 77):
+        error, session = execute(compiled, graph, tokens)
+        assert error <= 1e-4
+    (y,) = session.run(None, {graph.input.name: np.ones((3, 29, 192), np.float32)})
+    assert np.all(y == y[0])
+
+
+def test_a_shared_matrix_takes_less_time_than_one_copy_of_it_would() -> None:
+    graph = matmul(192, 192, 0.9)
+    cycles = {}
+    for context in (8, 64):  # planned for one chunk of 8, or for eight of them
+        compiled = compile_graph(graph, replace(OPTIONS, mesh=(48, 24), context=context, chunk=8))
+        report = execute(compiled, graph, 64)[1].report
+        assert report is not None
+        cycles[context] = report.cycles
+    assert cycles[64] < 0.9 * cycles[8]
 
 
 def test_without_bias_and_activation_no_pe_only_passes_sums_on() -> None:

@@ -115,7 +115,7 @@ streams = st.builds(
     st.sampled_from(p.StreamFormat),
     dtypes,
     integers,
-    tuples(st.builds(p.HostPort, small, small, sides, small, names, flags)),
+    tuples(st.builds(p.HostPort, small, small, sides, small, names, flags, small, small)),
 )
 protocols = st.builds(p.Protocol, small, small, small, flags)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -76,6 +78,21 @@ def test_chunks_round_trip(
     x = rng.standard_normal((batch, tokens, width)).astype(np.float16)
     stream, chunking = chunked(width, ports(count, features="f", header=header), dtype), Chunking(batch, tokens, size)
     np.testing.assert_array_equal(decode(stream, encode(stream, x, chunking, tensors), chunking, tensors), x)
+
+
+@given(batch=st.integers(1, 3), tokens=st.integers(1, 9), size=st.integers(1, 4), turns=st.integers(1, 4))
+def test_ports_that_take_turns_carry_every_chunk_once(batch: int, tokens: int, size: int, turns: int) -> None:
+    """Chunks are counted through all sequences, the shorter last one of each among them."""
+    x = np.arange(batch * tokens, dtype=np.float32).reshape(batch, tokens, 1)
+    (port,) = ports(1)
+    stream = chunked(1, tuple(replace(port, y=t, turn=t, turns=turns) for t in range(turns)), DType.F32)
+    chunking = Chunking(batch, tokens, size)
+    words = encode(stream, x, chunking, {})
+    (whole,) = encode(chunked(1, ports(1), DType.F32), x, chunking, {})
+    assert sum(map(len, words)) == len(whole)
+    chunks = batch * -(-tokens // size)
+    assert [len(w) > 0 for w in words] == [t < chunks for t in range(turns)]
+    np.testing.assert_array_equal(decode(stream, words, chunking, {}), x)
 
 
 def test_rows_travel_feature_by_feature() -> None:

@@ -84,7 +84,13 @@ def test_the_first_token_is_there_when_its_chunk_is() -> None:
     assert first_token_cycles(program, result, Chunking(1, 7, 4)) == 10 + 4  # a header and four ids
 
 
-def test_prediction_is_a_latency_and_an_interval_per_further_chunk() -> None:
-    facts = {"prediction": {"latency_cycles": 1000, "interval_cycles": 10.5}}
-    assert predicted_cycles(facts, Chunking(2, 5, 4)) == 1032
+def test_prediction_is_a_latency_and_an_interval_per_further_chunk_by_its_tokens() -> None:
+    facts = {"prediction": {"latency_cycles": 1000, "interval_cycles": 10}}
+    assert predicted_cycles(facts, Chunking(2, 8, 4)) == 1030
+    assert predicted_cycles(facts, Chunking(2, 5, 4)) == 1000 + 2.5 * 10 - 10
     assert predicted_cycles({}, Chunking(1, 1, 1)) is None
+
+
+def test_copies_that_take_turns_have_fewer_chunks_each() -> None:
+    facts = {"prediction": {"latency_cycles": 1000, "interval_cycles": 10, "turns": 3}}
+    assert [predicted_cycles(facts, Chunking(1, 4 * chunks, 4)) for chunks in (3, 4, 7)] == [1000, 1010, 1020]

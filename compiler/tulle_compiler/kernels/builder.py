@@ -104,7 +104,10 @@ class ClassBuilder:
         data: np.ndarray | None = None,
         side: int = -1,
     ) -> str:
-        """An array of `size` elements; `data` is [size] (shared) or [height, width, size] (one per PE)."""
+        """An array of `size` elements; `data` is [size] (shared) or [height, width, size] (one per PE). Asking again
+        for a name returns the same array."""
+        if any(known == name for known, *_ in self.buffers):
+            return name
         if data is not None:
             self.data[name] = data
         self.buffers.append((name, dtype, size, category, name if data is not None else ""))

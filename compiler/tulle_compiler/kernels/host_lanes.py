@@ -3,7 +3,8 @@
 Scatter: each segment of the line is fed by one host link at its west end, with the first row of every lane, then the
 second, and so on (lanes with fewer rows than the largest get rows to drop); a PE sends its own row into its lane and
 passes the others on, so all lanes start at once. Gather: each segment runs east to its host link; a PE sends its own
-block, then passes on what comes from the west, so the block nearest the link comes first. The last PE of a segment has
+block, then passes on what comes from the west, so the block nearest the link comes first; if blocks are made in groups
+of rows, the first group of all of them, then the second. The last PE of a segment has
 nobody to hold up and stores nothing: the wavelets of its lane go straight through. A gather that gets partial sums
 turns them into elements of the stream first.
 """
@@ -20,7 +21,7 @@ from tulle_compiler.kernels.chains import at, column_entries, runs
 from tulle_compiler.kernels.view import View, partition_tensors
 from tulle_compiler.options import Precision
 from tulle_compiler.partition import Partition
-from tulle_ir.code import Await, Fabric, Instruction, Loop, Mem, Reg
+from tulle_ir.code import Await, Fabric, Instruction, Loop, Mem, Push, Reg
 from tulle_ir.plan import Entry, InternalRoute, Kernel, KernelCost, Terminal
 from tulle_ir.program import Bundle, Grid, Leg, Port, ProgramClass
 
@@ -49,10 +50,12 @@ def plan_host_lanes(
     chunk: int,
     features: np.ndarray | None = None,
     even: bool = False,
+    groups: int = 1,
 ) -> Kernel:
     """The kernel of a scatter ("in0".. to "y") or a gather ("x" to "out0"..) of `links` segments.
 
-    `features`: what the features of `lanes` are called by the host, if it is not 0, 1, ...; `even`: see `segments`.
+    `features`: what the features of `lanes` are called by the host, if it is not 0, 1, ...; `even`: see `segments`;
+    `groups`: in which a gather's lanes bring their rows.
     """
     length, bounds = lanes.lanes, segments(lanes.lanes, links, even)
     side: list[Terminal] = []
@@ -88,15 +91,18 @@ def plan_host_lanes(
         terminals=(*side, stream),
         internal=tuple(internal),
         cost=KernelCost(longest, longest, len(lanes.order) * wavelets / links, size, pes=length, latency=longest),
-        params={"links": links, "even": int(even)},
+        params={"links": links, "even": int(even), "groups": groups},
         tensors=partition_tensors("lanes", lanes) | ({} if features is None else {"features": features}),
     )
 
 
 def _ways_in(position: int) -> tuple[Entry, ...]:
-    """A host link leads to a PE of a scatter along the line or across it."""
+    """A host link leads to a PE of a scatter along the line, from either side, or across it."""
     return (
-        Entry(Port.EAST, at(position), at(0), Leg(Port.EAST, at(position), ramp=True)),
+        *(
+            Entry(heading, at(position), at(0), Leg(heading, at(position), ramp=True))
+            for heading in (Port.EAST, Port.WEST)
+        ),
         *(Entry(heading, at(position), at(0), Leg(heading, at(0), ramp=True)) for heading in (Port.SOUTH, Port.NORTH)),
     )
 
@@ -111,8 +117,12 @@ def port_features(view: View, segment: int) -> np.ndarray:
     partition, lanes = view.partition("lanes"), position_lanes(view)
     bounds = segments(len(lanes), view.number("links"), bool(view.number("even")))
     mine = lanes[bounds[segment] : bounds[segment + 1]]
-    blocks = [partition.features(int(lane)) for lane in mine]
-    here = _by_rows(blocks) if view.kernel.kind == "scatter" else np.concatenate(blocks[::-1])
+    if view.kernel.kind == "scatter":
+        here = _by_rows([partition.features(int(lane)) for lane in mine])
+    else:
+        groups = view.number("groups")
+        rows = partition.split(groups)
+        here = np.concatenate([rows.features(int(lane) * groups + g) for g in range(groups) for lane in mine[::-1]])
     names = view.kernel.tensors.get("features", np.arange(len(partition.order)))
     return np.where(here < 0, -1, names[here]).astype(np.int32)
 
@@ -154,7 +164,8 @@ class _Line:
         self.segment = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
         self.partition = view.partition("lanes")
         self.sizes = self.partition.sizes[self.lanes].astype(np.int64)
-        self.before = np.concatenate([[0], np.cumsum(self.sizes)])
+        groups = view.number("groups")
+        self.groups = self.partition.split(groups).sizes.reshape(-1, groups)[self.lanes].astype(np.int64).T
 
     def _ends(self, p: int) -> tuple[int, int, int]:
         """The segment of position p, its first position and the one behind its last."""
@@ -175,20 +186,20 @@ class _Line:
         out = view.ports[f"out{s}"].colors[0] if is_last else view.colors[(p - a) % 2]
         return _Look(view.ports["x"].colors[p], out, -1 if p == a else view.colors[(p - 1 - a) % 2], is_last)
 
-    def builder(self, grid: Grid) -> tuple[ClassBuilder, Reg, Reg, Reg]:
+    def builder(self, grid: Grid) -> tuple[ClassBuilder, Reg, Reg]:
         """A class at these positions with the registers that both kinds have."""
         b = ClassBuilder(f"p{grid.x}", grid, self.view.target)
-        return b, b.register("header"), b.register("n"), b.register("own", self._of(grid, self.sizes))
+        return b, b.register("header"), b.register("n")
 
     def block(self, b: ClassBuilder) -> Mem:
-        """Room for the PE's lane of a chunk."""
-        b.buffer("X", self.dtype, self.partition.largest * self.view.chunk)
+        """Room for a group of the PE's lane of a chunk."""
+        b.buffer("X", self.dtype, int(self.groups.max()) * self.view.chunk)
         return mem("X", (self.view.chunk, 1))
 
     def converted(self, b: ClassBuilder, source: Fabric, block: Mem, own: Reg, n: Reg) -> list[Instruction]:
         """Receive partial sums and round each row to the stream's type when it is there."""
         chunk, dtype = self.view.chunk, self.view.ports["x"].dtype
-        b.buffer("Z", dtype, self.partition.largest * chunk)
+        b.buffer("Z", dtype, int(self.groups.max()) * chunk)
         k = b.register("k")
         row = vector("mov", mem(block.buffer, (0, 1), 0, (k, chunk)), mem("Z", (0, 1), 0, (k, chunk)), None, 1, n)
         receive = launch(RECEIVE, "mov", mem("Z", (chunk, 1)), source, None, own, n)
@@ -202,9 +213,18 @@ class _Line:
         """Rows that a scatter's PE drops: those by which the largest lane of its segment is larger than its own."""
         return self._of(grid, np.maximum.reduceat(self.sizes, self.bounds[:-1])[self.segment] - self.sizes)
 
-    def earlier(self, grid: Grid) -> np.ndarray:
-        """Features of the lanes before each PE in its segment."""
-        return self._of(grid, self.before[:-1] - self.before[self.bounds[self.segment]])
+    def lane_sizes(self, grid: Grid) -> np.ndarray:
+        """Features of each PE's lane."""
+        return self._of(grid, self.sizes)
+
+    def own(self, grid: Grid, group: int) -> np.ndarray:
+        """Features of each PE's lane in a group."""
+        return self._of(grid, self.groups[group])
+
+    def earlier(self, grid: Grid, group: int) -> np.ndarray:
+        """Features of the lanes before each PE in its segment, in a group."""
+        before = np.concatenate([[0], np.cumsum(self.groups[group])])
+        return self._of(grid, before[:-1] - before[self.bounds[self.segment]])
 
     def _of(self, grid: Grid, values: np.ndarray) -> np.ndarray:
         return values[grid.x + grid.step_x * np.arange(grid.width)][None, :]
@@ -212,7 +232,8 @@ class _Line:
 
 def _scatter(line: _Line, look: _Look, grid: Grid, tensors: dict[str, np.ndarray]) -> ProgramClass:
     """The PEs of a scatter at these positions."""
-    b, header, n, own = line.builder(grid)
+    b, header, n = line.builder(grid)
+    own = b.register("own", line.lane_sizes(grid))
     source = b.input("in", look.source, line.dtype)
     out = b.output("y", look.out, line.dtype)
     code: list[Instruction] = take_header(source, header, n)
@@ -233,25 +254,33 @@ def _scatter(line: _Line, look: _Look, grid: Grid, tensors: dict[str, np.ndarray
 
 def _gather(line: _Line, look: _Look, grid: Grid, tensors: dict[str, np.ndarray]) -> ProgramClass:
     """The PEs of a gather at these positions."""
-    b, header, n, own = line.builder(grid)
-    arriving = line.view.ports["x"].dtype
-    source = b.input("x", look.source, arriving)
+    b, header, n = line.builder(grid)
+    source = b.input("x", look.source, line.view.ports["x"].dtype)
     out = b.output("out", look.out, line.dtype)
-    code: list[Instruction] = [*take_header(source, header, n), wait(SEND)]
-    if look.is_last and arriving is line.dtype:
-        code += [wait(PASS_ON), send_header(out, header), launch(SEND, "mov", out, source, None, own, n)]
-    else:
-        block = line.block(b)
-        code += (
-            line.converted(b, source, block, own, n)
-            if arriving is not line.dtype
-            else [launch(RECEIVE, "mov", block, source, None, own, n), wait(RECEIVE)]
-        )
-        code += [wait(PASS_ON), *([send_header(out, header)] if look.is_last else [])]
-        code.append(launch(SEND, "mov", out, block, None, own, n))
-    if look.neighbour >= 0:
-        west = b.input("west", look.neighbour, line.dtype)
-        before = b.register("before", line.earlier(grid))
-        code += [wait(SEND), launch(PASS_ON, "mov", out, west, None, before, n)]
+    code = take_header(source, header, n)
+    for group in range(len(line.groups)):
+        begin = [send_header(out, header)] if look.is_last and group == 0 else []
+        code += _own_group(line, b, b.register(_named("own", group), line.own(grid, group)), n, look, begin)
+        if look.neighbour >= 0:
+            west = b.input("west", look.neighbour, line.dtype)
+            before = b.register(_named("before", group), line.earlier(grid, group))
+            code += [wait(SEND), launch(PASS_ON, "mov", out, west, None, before, n)]
     b.task("chunk", code, on=source)
     return b.finish(line.view.kernel.name, line.view.frame, tensors)
+
+
+def _own_group(line: _Line, b: ClassBuilder, own: Reg, n: Reg, look: _Look, begin: list[Push]) -> list[Instruction]:
+    """Take a group of the PE's own lane, and send it when what was passed on before has gone; `begin`: the header."""
+    source, out, arriving = Fabric("x"), Fabric("out"), line.view.ports["x"].dtype
+    if look.is_last and arriving is line.dtype:
+        return [wait(SEND), wait(PASS_ON), *begin, launch(SEND, "mov", out, source, None, own, n)]
+    block = line.block(b)
+    if arriving is line.dtype:
+        received = [launch(RECEIVE, "mov", block, source, None, own, n), wait(RECEIVE)]
+    else:
+        received = line.converted(b, source, block, own, n)
+    return [wait(SEND), *received, wait(PASS_ON), *begin, launch(SEND, "mov", out, block, None, own, n)]
+
+
+def _named(register: str, group: int) -> str:
+    return f"{register}{group or ''}"

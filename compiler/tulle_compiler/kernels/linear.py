@@ -3,6 +3,9 @@
 Input lane i comes down column i to all its tiles. Tile (i, j) holds the non-zeros that lead from lane i to output lane
 j and runs their AXPYs as rows of x arrive. Partial sums run east along row j, each tile adding its own, into m
 finishing PEs, each of which takes 1/m of the rows through bias and activation and passes the rest on.
+
+A tile may take its rows in groups: the sums of one leave while the AXPYs of the next run, so that what is behind it has
+time to take them, and the last chunk's results are out sooner.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from tulle_compiler.kernels.tiles import compressed, dense, nonzeros_per_tile
 from tulle_compiler.kernels.view import View, partition_tensors
 from tulle_compiler.options import Precision
 from tulle_compiler.partition import Partition, from_lists
-from tulle_ir.code import Await, Axpy, DType, Fabric, Instruction, Loop, Reg
+from tulle_ir.code import Await, Axpy, DType, Fabric, Instruction, Loop, Mem, Reg
 from tulle_ir.plan import InternalRoute, Kernel, KernelCost, Terminal
 from tulle_ir.program import Category, Grid, ProgramClass
 from tulle_ir.target import Target
@@ -34,7 +37,7 @@ class Linear:
     """A linear operator ready to become a kernel. weight: [in, out]; scale: [in], factors of its rows; `finishers`: m.
 
     `stream` is the output as its lanes carry it. `filtered`: no zeros come in (filtered.py); `filters`: none go out;
-    `columns`: which output features of the matrix these are, if not all.
+    `columns`: which output features of the matrix these are, if not all; `groups`: of a tile's rows.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Linear:
     filters: bool = False
     columns: np.ndarray | None = None
     scale: np.ndarray | None = None
+    groups: int = 1
 
     @cached_property
     def outputs(self) -> Partition:
@@ -95,6 +99,7 @@ def plan_linear(op: Linear, precision: Precision, target: Target, chunk: int) ->
             "dense": int(op.dense),
             "filtered": int(op.filtered),
             "filters": int(op.filters),
+            "groups": op.groups,
         },
         tensors=tensors,
     )
@@ -105,8 +110,8 @@ def linear_cost(op: Linear, precision: Precision, target: Target, chunk: int) ->
     tiles = nonzeros_per_tile(op.weight, op.inputs, op.outputs)
     sizes = op.inputs.sizes[None, :], op.outputs.sizes[:, None]
     share, least = (SHARE, 0.0) if op.filtered else (None, None)
-    slots = tile_slots(tiles, *sizes, op.dense, precision, target, chunk, share)
-    bound = tile_slots(tiles, *sizes, op.dense, precision, target, chunk, least)
+    slots = tile_slots(tiles, *sizes, op.dense, precision, target, chunk, share, op.groups)
+    bound = tile_slots(tiles, *sizes, op.dense, precision, target, chunk, least, op.groups)
     finish = max(
         (
             finish_slots(int(op.outputs.largest), op.finishers, s, op.activation, precision, target, chunk)
@@ -125,7 +130,9 @@ def linear_cost(op: Linear, precision: Precision, target: Target, chunk: int) ->
         predicted=busiest,
         bound=max(float(bound.max()), finish),
         ideal=ideal,
-        max_pe_bytes=tile_bytes(int(tiles.max()), op.inputs.largest, op.outputs.largest, op.dense, precision, chunk),
+        max_pe_bytes=tile_bytes(
+            int(tiles.max()), op.inputs.largest, op.outputs.largest, op.dense, precision, chunk, op.groups
+        ),
         nonzeros=int(tiles.sum()),
         pes=pes,
         latency=float(slots.max()) + chain + behind,
@@ -147,11 +154,12 @@ def tile_slots(
     target: Target,
     chunk: int,
     share: float | None = None,
+    groups: int = 1,
 ):
     """Datapath slots of a tile per full chunk: receiving, AXPYs, adding partial sums, and the fixed part.
 
     Arguments broadcast: non-zeros, input features K and output features R of the tile. `share`: of the columns that
-    arrive if zeros are filtered.
+    arrive if zeros are filtered; `groups`: of the rows.
     """
     x_bytes = int(np.max(inputs)) * chunk * precision.stream.size
     y_bytes = int(np.max(outputs)) * chunk * precision.accumulate.size
@@ -159,14 +167,14 @@ def tile_slots(
     receive = inputs * precision.stream.wavelets(chunk)
     if is_dense:
         issue = target.vector_issue + target.load_cycles + 1
-        axpys = inputs * (issue + outputs * steps + (outputs - 1) * target.row_overhead)
+        axpys = inputs * (groups * issue + outputs * steps + (outputs - groups) * target.row_overhead)
     else:
-        axpys = inputs * target.axpy_issue + nonzeros * (target.axpy_overhead + steps)
+        axpys = inputs * groups * target.axpy_issue + nonzeros * (target.axpy_overhead + steps)
     sums = outputs * precision.reduce.wavelets(chunk)
     convert = 0 if precision.reduce is precision.accumulate else outputs * (chunk + 1)
     if share is not None:
         receive, axpys = 0, arrival_slots(nonzeros, inputs, outputs, precision, target, share)
-    return receive + axpys + sums + convert + target.dispatch_cycles + 5
+    return receive + axpys + sums + convert + target.dispatch_cycles + 3 + 2 * groups
 
 
 def conflicting(x_bytes: int, y_bytes: int, target: Target) -> float:
@@ -190,10 +198,12 @@ def axpy_width(precision: Precision, target: Target) -> int:
     return widths.f16 if precision.accumulate is DType.F16 else widths.f16_to_f32
 
 
-def tile_bytes(nonzeros: int, inputs: int, outputs: int, is_dense: bool, precision: Precision, chunk: int) -> int:
+def tile_bytes(
+    nonzeros: int, inputs: int, outputs: int, is_dense: bool, precision: Precision, chunk: int, groups: int = 1
+) -> int:
     """SRAM of a tile: its weights, the input block of a chunk, the partial sums."""
     size = precision.stream.size
-    weights = inputs * outputs * size if is_dense else nonzeros * (2 + size) + 2 * (inputs + 1)
+    weights = inputs * outputs * size if is_dense else nonzeros * (2 + size) + 2 * (inputs + 1) * groups
     convert = 0 if precision.reduce is precision.accumulate else outputs * chunk * precision.reduce.size
     return weights + inputs * chunk * size + outputs * chunk * precision.accumulate.size + convert
 
@@ -210,13 +220,15 @@ class _Tiles:
 
     def __init__(self, view: View) -> None:
         self.view = view
+        self.groups = view.number("groups")
         self.inputs, self.outputs = view.partition("inputs"), view.partition("outputs")
+        self.rows = self.outputs.split(self.groups)
         self.weight = view.kernel.tensors["weight"]
         self.is_dense = bool(view.number("dense"))
         self.is_filtered = bool(view.number("filtered"))
         stream = view.precision.stream
         cut = dense if self.is_dense else compressed
-        self.cut = cut(self.weight, self.inputs, self.outputs, stream, view.kernel.tensors.get("scale"))
+        self.cut = cut(self.weight, self.inputs, self.rows, stream, view.kernel.tensors.get("scale"))
 
     def emit(self, name: str, first: int, count: int, step: int, tensors: dict[str, np.ndarray]) -> ProgramClass:
         """The class of the tiles in columns first, first + step, ..."""
@@ -226,51 +238,73 @@ class _Tiles:
         lanes_out = view.ports["y"].lanes()
         b = ClassBuilder(name, Grid(first, 0, count, len(lanes_out), step, 1), view.target)
         k_sizes = np.broadcast_to(self.inputs.sizes[lanes_in], (len(lanes_out), count))
-        r_size = b.register("R", np.broadcast_to(self.outputs.sizes[lanes_out][:, None], (len(lanes_out), count)))
         header, n = b.register("header"), b.register("n")
         x_in = b.input("x", view.ports["x"].colors[first], precision.stream)
         down = b.output("sum_out", self._below(first), precision.reduce)
-        b.buffer("Y", precision.accumulate, self.outputs.largest * chunk, side=1)
-        pe = (lanes_out[:, None] * self.inputs.lanes + lanes_in[None, :]).reshape(-1)
         code = take_header(x_in, header, n)
-        if self.is_filtered:
-            code += [wait(REDUCE), *arrival_code(x_in, self._table(b, pe), r_size)]
-        else:
-            code += self._columns(b, x_in, k_sizes, n, r_size, pe)
-        total = "Y"
-        if precision.reduce is not precision.accumulate:
-            total = b.buffer("Z", precision.reduce, self.outputs.largest * chunk)
-            code.append(vector("mov", mem(total, (chunk, 1)), mem("Y", (chunk, 1)), None, r_size, n))
-        if first == self.inputs.lanes - 1:
-            code.append(send_header(down, header))
-        own = mem(total, (chunk, 1))
-        if first == 0:
-            code.append(launch(REDUCE, "mov", down, own, None, r_size, n))
-        else:
-            up = b.input("sum_in", view.colors[(first - 1) % 2], precision.reduce)
-            code.append(launch(REDUCE, "add", down, up, own, r_size, n))
+        if not self.is_filtered:
+            k_size = b.register("K", k_sizes)
+            b.buffer("X", precision.stream, self.inputs.largest * chunk, side=0)
+            code.append(launch(RECEIVE, "mov", mem("X", (chunk, 1)), x_in, None, k_size, n))
+        for group in range(self.groups):
+            rows = self._rows(b, lanes_out, group, count)
+            pe = ((lanes_out[:, None] * self.groups + group) * self.inputs.lanes + lanes_in[None, :]).reshape(-1)
+            own, products = self._products(b, x_in, k_sizes, n, rows, pe, group)
+            code += products
+            if group == 0 and first == self.inputs.lanes - 1:
+                code += [*([wait(REDUCE)] if self.groups > 1 else []), send_header(down, header)]
+            if first == 0:
+                code.append(launch(REDUCE, "mov", down, own, None, rows, n))
+            else:
+                up = b.input("sum_in", view.colors[(first - 1) % 2], precision.reduce)
+                code.append(launch(REDUCE, "add", down, up, own, rows, n))
         b.task("chunk", code, on=x_in)
         return b.finish(view.kernel.name, view.frame, tensors)
 
-    def _table(self, b: ClassBuilder, pe: np.ndarray) -> str:
+    def _rows(self, b: ClassBuilder, lanes_out: np.ndarray, group: int, count: int) -> Reg:
+        """Rows of a group."""
+        sizes = self.rows.sizes[lanes_out * self.groups + group]
+        return b.register(self._name("R", group), np.broadcast_to(sizes[:, None], (len(lanes_out), count)))
+
+    def _name(self, name: str, group: int) -> str:
+        return name if self.groups == 1 else f"{name}{group}"
+
+    def _products(
+        self, b: ClassBuilder, x_in: Fabric, k_sizes: np.ndarray, n: Reg, rows: Reg, pe: np.ndarray, group: int
+    ) -> tuple[Mem, list[Instruction]]:
+        """A group's partial sums, and the code that makes them, each column when its row of x is here.
+
+        The sums before must have left; with several groups they have, since the next group's left after them.
+        """
+        precision, size = self.view.precision, self.rows.largest * self.view.chunk
+        sums, result = b.buffer(self._name("Y", group), precision.accumulate, size, side=1), self._name("Z", group)
+        code: list[Instruction] = [wait(REDUCE)] if self.groups == 1 else []
+        if self.is_filtered:
+            code += arrival_code(x_in, self._table(b, pe, group), rows)
+        elif self.is_dense:
+            code += self._dense(b, k_sizes, n, rows, pe, group)
+        else:
+            code += self._sparse(b, n, pe, group)
+        if precision.reduce is precision.accumulate:
+            return self._of_chunk(sums), code
+        b.buffer(result, precision.reduce, size)
+        return self._of_chunk(result), [
+            *code,
+            vector("mov", self._of_chunk(result), self._of_chunk(sums), None, rows, n),
+        ]
+
+    def _of_chunk(self, buffer: str) -> Mem:
+        return mem(buffer, (self.view.chunk, 1))
+
+    def _table(self, b: ClassBuilder, pe: np.ndarray, group: int) -> str:
         assert not isinstance(self.cut, np.ndarray)
         tiles = self.cut.arranged(pe)
         return b.table(
-            "W", self.view.precision.stream, self.inputs.largest, unmarked(tiles) if self.is_filtered else tiles
+            self._name("W", group),
+            self.view.precision.stream,
+            self.inputs.largest,
+            unmarked(tiles) if self.is_filtered else tiles,
         )
-
-    def _columns(
-        self, b: ClassBuilder, x_in: Fabric, k_sizes: np.ndarray, n: Reg, r_size: Reg, pe: np.ndarray
-    ) -> list[Instruction]:
-        """Receive a chunk; each column runs when its row is here."""
-        chunk = self.view.chunk
-        k_size = b.register("K", k_sizes)
-        b.buffer("X", self.view.precision.stream, self.inputs.largest * chunk, side=0)
-        return [
-            launch(RECEIVE, "mov", mem("X", (chunk, 1)), x_in, None, k_size, n),
-            wait(REDUCE),
-            *(self._dense(b, k_sizes, n, r_size, pe) if self.is_dense else self._sparse(b, k_size, n, pe)),
-        ]
 
     def _below(self, column: int) -> int:
         """The color on which the tiles of a column send: to the next one, to the finishers or, without any, out."""
@@ -279,20 +313,24 @@ class _Tiles:
         (color,) = set(self.view.ports["y"].colors)
         return color
 
-    def _sparse(self, b: ClassBuilder, k_size: Reg, n: Reg, pe: np.ndarray) -> list[Instruction]:
+    def _sparse(self, b: ClassBuilder, n: Reg, pe: np.ndarray, group: int) -> list[Instruction]:
         """The AXPYs of each column as it arrives."""
         k, chunk = b.register("k"), self.view.chunk
-        axpy = Axpy(mem("Y", (chunk, 1)), self._table(b, pe), k, mem("X", (0, 1), 0, (k, chunk)), n)
-        return [Loop(k, k_size, (Await(RECEIVE, k), axpy))]
+        sums = self._of_chunk(self._name("Y", group))
+        axpy = Axpy(sums, self._table(b, pe, group), k, mem("X", (0, 1), 0, (k, chunk)), n)
+        return [Loop(k, Reg("K"), (Await(RECEIVE, k), axpy))]
 
-    def _dense(self, b: ClassBuilder, k_sizes: np.ndarray, n: Reg, r_size: Reg, pe: np.ndarray) -> list[Instruction]:
+    def _dense(
+        self, b: ClassBuilder, k_sizes: np.ndarray, n: Reg, r_size: Reg, pe: np.ndarray, group: int
+    ) -> list[Instruction]:
         """The products of each column as it arrives; the first one sets the sums: they are never cleared."""
         assert isinstance(self.cut, np.ndarray)
-        chunk, rows = self.view.chunk, self.outputs.largest
+        chunk, rows, weights = self.view.chunk, self.rows.largest, self._name("W", group)
         tiles = self.cut.reshape(-1, self.cut.shape[-1])[pe].reshape(b.grid.height, b.grid.width, -1)
-        b.buffer("W", self.view.precision.stream, tiles.shape[-1], Category.WEIGHTS, tiles)
+        b.buffer(weights, self.view.precision.stream, tiles.shape[-1], Category.WEIGHTS, tiles)
         k, turn, further = b.register("k"), b.register("turn"), b.register("further", k_sizes - 1)
-        operands = mem("Y", (chunk, 1)), mem("W", (1, 0), 0, (k, rows)), mem("X", (0, 1), 0, (k, chunk))
+        sums = self._of_chunk(self._name("Y", group))
+        operands = sums, mem(weights, (1, 0), 0, (k, rows)), mem("X", (0, 1), 0, (k, chunk))
         first, later = (vector(op, *operands, r_size, n) for op in ("mul", "fma"))
         step = (compute(k, k, "+", 1), Await(RECEIVE, k), later)
         return [compute(k, 0), Await(RECEIVE, k), first, Loop(turn, further, step)]

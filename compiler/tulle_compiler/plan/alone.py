@@ -11,8 +11,9 @@ adding up cost least, whatever the shape of the mesh:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from math import ceil
 
 import numpy as np
@@ -33,6 +34,8 @@ from tulle_ir.target import Target
 CHUNKS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 255)  # tokens per chunk that are tried
 MOST_CHUNKS = 32  # chunks that divide the tokens evenly are tried up to this number
 MAX_PARTS = 6
+MAX_BLOCKS = 12  # copies times parts
+GROUPS = (1, 2, 4)  # of a tile's rows, that are tried
 MAX_FINISHERS = 12
 IMBALANCE = 8  # non-zeros that the heaviest tile has more than the mean one, before the partition is known
 CHAIN = 6  # cycles per tile of a row until the last sum of a chunk is out
@@ -41,14 +44,16 @@ CODE_BYTES = 1024  # set aside for instructions and alignment
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Sizes of one part: input lanes, output lanes, finishers per row; how many parts, tokens per chunk, and the cycles
-    that all this should take for the tokens asked for."""
+    """Sizes of one block: input lanes, output lanes, finishers per row; how many copies of how many parts, tokens per
+    chunk, groups of a tile's rows, and the cycles that all this should take for the tokens asked for."""
 
+    copies: int
     parts: int
     inputs: int
     outputs: int
     finishers: int
     chunk: int
+    groups: int
     cycles: float
 
 
@@ -68,6 +73,11 @@ class Alone:
     def nonzeros(self) -> int:
         """Weights stored."""
         return self.op.weight.size if self.dense else int(np.count_nonzero(self.op.weight))
+
+    @cached_property
+    def links(self) -> int:
+        """Host links of the mesh."""
+        return len(host_links(self.target, self.mesh))
 
     @property
     def passes_through(self) -> bool:
@@ -90,24 +100,30 @@ def best_layout(alone: Alone, chunk: int | None, longest: int) -> Layout | None:
     tokens = alone.tokens
     even = {ceil(tokens / n) for n in range(1, MOST_CHUNKS + 1)}
     chunks = [chunk] if chunk else sorted(c for c in {*CHUNKS, *even} if c <= min(longest, tokens))
-    found = (_layout(alone, *sizes, c) for sizes in _sizes(alone) for c in chunks)
-    return min((f for f in found if f), key=lambda f: (f.cycles, f.parts, f.inputs, f.chunk), default=None)
+    found = (_layout(alone, *sizes, c, groups) for sizes in _sizes(alone) for c in chunks for groups in GROUPS)
+    return min(
+        (f for f in found if f), key=lambda f: (f.cycles, f.copies * f.parts, f.inputs, f.chunk, f.groups), default=None
+    )
 
 
-def _sizes(alone: Alone) -> Iterator[tuple[int, int, int, int]]:
-    """Parts, input lanes, output lanes and finishers that fill the mesh, upright or on its side."""
+def _sizes(alone: Alone) -> Iterator[tuple[int, int, int, int, int]]:
+    """Copies, parts, input lanes, output lanes and finishers that fill the mesh, upright or on its side."""
     features_in, features_out = alone.op.weight.shape
-    most = 0 if alone.passes_through else MAX_FINISHERS
+    fewest, most = (0, 0) if alone.passes_through else (1, MAX_FINISHERS)
     for width, height in dict.fromkeys((alone.mesh, alone.mesh[::-1])):
-        for parts in range(1, min(MAX_PARTS, features_out) + 1):
-            for finishers in range(min(1, most), most + 1):
-                inputs = min(width // parts - 1 - finishers, features_in)
-                outputs = min(height - 1, features_out // parts)
-                if inputs >= 1 and outputs >= 1:
-                    yield parts, inputs, outputs, finishers
+        for across, down in product(range(1, MAX_BLOCKS + 1), repeat=2):
+            blocks = across * down
+            for parts in (p for p in range(1, min(MAX_PARTS, features_out) + 1) if blocks % p == 0):
+                for finishers in range(fewest, most + 1):
+                    inputs = min(width // across - 1 - finishers, features_in)
+                    outputs = min(height // down - 1, features_out // parts)
+                    if inputs >= 1 and outputs >= 1 and blocks <= MAX_BLOCKS:
+                        yield blocks // parts, parts, inputs, outputs, finishers
 
 
-def _layout(alone: Alone, parts: int, inputs: int, outputs: int, finishers: int, chunk: int) -> Layout | None:
+def _layout(
+    alone: Alone, copies: int, parts: int, inputs: int, outputs: int, finishers: int, chunk: int, groups: int
+) -> Layout | None:
     """The layout with its cycles; None if a PE has too little memory."""
     precision, target = alone.precision, alone.target
     features_in, features_out = alone.op.weight.shape
@@ -115,32 +131,44 @@ def _layout(alone: Alone, parts: int, inputs: int, outputs: int, finishers: int,
     mean = ceil(alone.nonzeros / (parts * inputs * outputs))
     heaviest = k * r if alone.dense else min(k * r, mean + IMBALANCE)
     room = target.sram_bytes - CODE_BYTES - target.sram_bytes // target.banks
-    if max(tile_bytes(heaviest, k, r, alone.dense, precision, chunk), _gather_bytes(alone, r, chunk)) > room:
+    if max(tile_bytes(heaviest, k, r, alone.dense, precision, chunk, groups), _gather_bytes(alone, r, chunk)) > room:
         return None
-    links = len(host_links(target, alone.mesh))
-    per_scatter = ceil(inputs / max(1, min(inputs, links // parts)))
-    per_gather = ceil(outputs / max(1, min(outputs, links // parts)))
+    links, blocks = alone.links, copies * parts
+    per_scatter = ceil(inputs / max(1, min(inputs, links // blocks)))
+    per_gather = ceil(outputs / max(1, min(outputs, links // blocks)))
+    shared = ceil(blocks / links)
+
+    def work(n: int) -> float:
+        """Slots of the busiest PE for a chunk of n tokens."""
+        slots = float(tile_slots(heaviest, k, r, alone.dense, precision, target, n, groups=groups))
+        finish = (finish_slots(r, finishers, s, alone.activation, precision, target, n) for s in range(finishers))
+        return max(slots, *finish) if finishers else slots
 
     def period(n: int) -> float:
-        into, sent = (features * precision.stream.wavelets(n) for features in (k, r))
-        out = sent
-        slots = float(tile_slots(heaviest, k, r, alone.dense, precision, target, n))
-        for s in range(finishers):
-            slots = max(slots, finish_slots(r, finishers, s, alone.activation, precision, target, n))
-        if alone.result is not precision.stream:
-            out += r * (2 * n + target.vector_issue)
-        return max(slots, per_scatter * into, out + per_gather * sent)
+        rounding = 0 if alone.result is precision.stream else r * (2 * n + target.vector_issue)
+        return max(work(n), feed(n), rounding + send(n))
+
+    def feed(n: int) -> float:
+        """Wavelets of the busiest link into a scatter."""
+        return shared * per_scatter * k * precision.stream.wavelets(n)
+
+    def send(n: int) -> float:
+        """Wavelets of the busiest link out of a gather."""
+        return shared * per_gather * r * precision.stream.wavelets(n)
 
     def drain(n: int) -> float:
-        """From the last sum of a chunk of n tokens to its last result."""
+        """From the last sum of a chunk of n tokens to its last result: those of the last group of rows are to come."""
         rounding = 0 if alone.result is precision.stream else r * n
-        return (per_gather - 1) * r * precision.stream.wavelets(n) + rounding
+        return (send(n) - r * precision.stream.wavelets(n) + rounding) / groups
 
-    full, rest = divmod(alone.tokens, chunk)
-    fill = (per_scatter - 1) * k * precision.stream.wavelets(min(chunk, alone.tokens))
-    last = period(rest) + drain(rest) if rest else 0.0
-    cycles = fill + full * period(chunk) + max(last, drain(chunk) if full else 0) + CHAIN * inputs + sum(alone.mesh)
-    return Layout(parts, inputs, outputs, finishers, chunk, cycles)
+    count = ceil(alone.tokens / chunk)
+    rounds, short = ceil(count / copies), alone.tokens - (count - 1) * chunk
+    last = short if (count - 1) % copies == 0 else chunk  # tokens of the last chunk of the first copy
+    late = max(0.0, feed(chunk) + drain(chunk) - work(chunk))  # tiles work while rows of the first chunk still come in
+    ended = (rounds - 1) * period(chunk)
+    ended += max(period(last) + drain(last), drain(chunk) if rounds > 1 else 0)
+    cycles = late + ended + CHAIN * inputs + sum(alone.mesh)
+    return Layout(copies, parts, inputs, outputs, finishers, chunk, groups, cycles)
 
 
 def _gather_bytes(alone: Alone, outputs: int, chunk: int) -> int:
@@ -154,8 +182,8 @@ def plan_alone(
 ) -> tuple[tuple[Kernel, ...], tuple[Net, ...], tuple[HostNet, ...]]:
     """Kernels and nets of a layout; `source` and `result` name the host's streams."""
     builder = _Builder(alone, stages, layout)
-    for part in range(layout.parts):
-        builder.part(part)
+    for copy, part in product(range(layout.copies), range(layout.parts)):
+        builder.block(copy, part)
     into, out = builder.host
     return (
         tuple(builder.kernels),
@@ -164,8 +192,17 @@ def plan_alone(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Scatter, tiles and gather of some outputs, and their lanes."""
+
+    inputs: Partition
+    outputs: Partition
+    kernels: tuple[Kernel, Kernel, Kernel]
+
+
 class _Builder:
-    """Collects the kernels and nets part by part."""
+    """Collects the kernels and nets block by block."""
 
     def __init__(self, alone: Alone, stages: list[Stage], layout: Layout) -> None:
         self.alone, self.layout = alone, layout
@@ -173,47 +210,65 @@ class _Builder:
         self.kernels: list[Kernel] = []
         self.nets: list[Net] = []
         self.host: tuple[list[int], list[int]] = ([], [])
-        self.links = max(1, len(host_links(alone.target, alone.mesh)) // layout.parts)
+        self.blocks = layout.copies * layout.parts
+        self.links = max(1, alone.links // self.blocks)
         weight = alone.op.weight
         work = np.full(weight.shape[1], weight.shape[0]) if alone.dense else np.count_nonzero(weight, axis=0)
         self.columns = deal(work, layout.parts)
+        self.parts = [self._part(columns) for columns in self.columns]
 
-    def part(self, part: int) -> None:
-        """Scatter, tiles and gather of one part, and the nets that join them."""
-        alone, layout, columns = self.alone, self.layout, self.columns[part]
+    def _part(self, columns: np.ndarray) -> _Part:
+        """Scatter, tiles and gather of the output features `columns`."""
+        alone, layout = self.alone, self.layout
         precision, target, chunk = alone.precision, alone.target, layout.chunk
-        suffix = f".{part}" if layout.parts > 1 else ""
         weight = alone.op.weight[:, columns]
         inputs, outputs = self._cut(weight)
-        bias = None if alone.op.bias is None else alone.op.bias[columns]
-        args = (precision, target, chunk)
         linear = Linear(
-            self.linear.name + suffix,
+            self.linear.name,
             self.linear.origin,
             weight,
-            bias,
+            None if alone.op.bias is None else alone.op.bias[columns],
             alone.activation,
             inputs,
             outputs,
             layout.finishers,
             alone.dense,
             columns=columns if layout.parts > 1 else None,
+            groups=layout.groups,
         )
-        first = len(self.kernels)
         into, out = min(self.links, inputs.lanes), min(self.links, outputs.lanes)
-        self.kernels += [
-            plan_host_lanes(self.scatter.name + suffix, True, inputs, into, precision, chunk),
-            plan_linear(linear, *args),
-            plan_host_lanes(self.gather.name + suffix, False, outputs, out, precision, chunk, columns, even=True),
-        ]
-        self._join(first, inputs, precision.stream)
-        self._join(first + 1, outputs, alone.result)
+        args = (precision, chunk)
+        scatter = plan_host_lanes(self.scatter.name, True, inputs, into, *args)
+        tiles = plan_linear(linear, precision, target, chunk)
+        gather = plan_host_lanes(self.gather.name, False, outputs, out, *args, columns, even=True, groups=layout.groups)
+        return _Part(inputs, outputs, self._overlapping(scatter, tiles, gather))
+
+    def _overlapping(self, scatter: Kernel, tiles: Kernel, gather: Kernel) -> tuple[Kernel, Kernel, Kernel]:
+        """Kernels whose latencies add up: tiles work while rows still come in, and results leave by groups."""
+        last = gather.cost.predicted / self.layout.groups
+        late = scatter.cost.latency + last - tiles.cost.latency
+        return (
+            replace(scatter, cost=replace(scatter.cost, latency=max(0.0, late))),
+            tiles,
+            replace(gather, cost=replace(gather.cost, latency=last)),
+        )
+
+    def block(self, copy: int, part: int) -> None:
+        """The kernels of a copy of a part, and the nets that join them."""
+        suffix = f".{copy * self.layout.parts + part}" if self.blocks > 1 else ""
+        first, made = len(self.kernels), self.parts[part]
+        turn = {"turn": copy, "turns": self.layout.copies} if self.layout.copies > 1 else {}
+        self.kernels += [replace(k, name=k.name + suffix, params={**k.params, **turn}) for k in made.kernels]
+        self._join(first, made.inputs, self.alone.precision.stream)
+        self._join(first + 1, made.outputs, self.alone.result)
+        scatter, _, gather = made.kernels
+        into, out = int(scatter.params["links"]), int(gather.params["links"])
         for t in range(into):
-            self._with_host(self.host[0], f"{self.scatter.name}{suffix}.in{t}", End(-1), End(first, t), inputs, into)
+            name = f"{scatter.name}{suffix}.in{t}"
+            self._with_host(self.host[0], name, End(-1), End(first, t), made.inputs, into)
         for t in range(out):
-            self._with_host(
-                self.host[1], f"{self.gather.name}{suffix}.out{t}", End(first + 2, t), End(-1), outputs, out
-            )
+            name = f"{gather.name}{suffix}.out{t}"
+            self._with_host(self.host[1], name, End(first + 2, t), End(-1), made.outputs, out)
 
     def _cut(self, weight: np.ndarray) -> tuple[Partition, Partition]:
         """Input and output lanes of a part."""

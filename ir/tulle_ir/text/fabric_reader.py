@@ -32,8 +32,13 @@ class FabricReader(ClassReader):
         color: int,
         features: Token | None,
         without: Token | None,
+        turn: int | None,
+        turns: int | None,
     ) -> HostPort:
-        return self.put(keyword, HostPort(*at, Port(side), color, str(features or ""), without is None))
+        port = HostPort(
+            *at, Port(side), color, str(features or ""), without is None, turn or 0, 1 if turns is None else turns
+        )
+        return self.put(keyword, port)
 
     def route(self, keyword: Token, name: Token, *bundles: Bundle) -> Route:
         return self.put(keyword, Route(str(name), bundles))

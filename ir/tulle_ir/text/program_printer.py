@@ -79,7 +79,8 @@ def _stream(stream: HostStream) -> Iterator[str]:
 def _port(port: HostPort) -> str:
     features = f" features {string(port.features)}" if port.features else ""
     header = "" if port.header else " without header"
-    return f"port ({port.x}, {port.y}) {port.side} color {port.color}{features}{header}"
+    turn = f" turn {port.turn} of {port.turns}" if (port.turn, port.turns) != (0, 1) else ""
+    return f"port ({port.x}, {port.y}) {port.side} color {port.color}{features}{header}{turn}"
 
 
 def _route(route: Route) -> Iterator[str]:

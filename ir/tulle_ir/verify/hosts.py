@@ -41,8 +41,20 @@ def _check_stream(stream: HostStream, path: str, program: Program, findings: Fin
             findings.error(f"{stream.width} elements do not divide over {len(stream.ports)} ports", stream, path)
     elif program.protocol is None:
         findings.error(f"a stream of {stream.format} needs a protocol: the tokens of a chunk", stream, path)
-    if stream.format is StreamFormat.CHUNKS and _check_features(stream, path, program, findings):
+    turns_fit = _check_turns(stream, path, findings)
+    if stream.format is StreamFormat.CHUNKS and _check_features(stream, path, program, findings) and turns_fit:
         _check_cover(stream, path, program, findings)
+
+
+def _check_turns(stream: HostStream, path: str, findings: Findings) -> bool:
+    """Whether the ports agree on the number of turns, and each has one of them."""
+    turns = max((port.turns for port in stream.ports), default=1)
+    wrong = [port for port in stream.ports if port.turns != turns or not 0 <= port.turn < turns]
+    for port in wrong:
+        findings.error(f"turn {port.turn} of {port.turns}: the turns of this stream are 0 to {turns - 1}", port, path)
+    if turns > 1 and stream.format is not StreamFormat.CHUNKS:
+        findings.error(f"a stream of {stream.format} does not take turns", stream, path)
+    return not wrong
 
 
 def _check_features(stream: HostStream, path: str, program: Program, findings: Findings) -> bool:
@@ -67,9 +79,16 @@ def _complaint(stream: HostStream, port: HostPort, program: Program) -> str:
 
 
 def _check_cover(stream: HostStream, path: str, program: Program, findings: Findings) -> None:
-    """An output's ports bring every feature once; an input's bring each at least once (else a warning)."""
-    lists = [program.tensors[p.features] if p.features else np.arange(stream.width) for p in stream.ports]
-    counts = np.bincount(np.concatenate([features[features >= 0] for features in lists]), minlength=stream.width)
+    """An output's ports bring every feature once per turn; an input's bring each at least once (else a warning)."""
+    for turn in range(max((port.turns for port in stream.ports), default=1)):
+        _check_turn_covers(stream, turn, path, program, findings)
+
+
+def _check_turn_covers(stream: HostStream, turn: int, path: str, program: Program, findings: Findings) -> None:
+    ports = [p for p in stream.ports if p.turn == turn]
+    lists = [program.tensors[p.features] if p.features else np.arange(stream.width) for p in ports]
+    here = np.concatenate([np.zeros(0, np.int64), *(features[features >= 0] for features in lists)])
+    counts = np.bincount(here, minlength=stream.width)
     if stream.is_input:
         if (counts == 0).any():
             findings.warning(f"feature {int(np.argmin(counts))} goes to no port", stream, path)

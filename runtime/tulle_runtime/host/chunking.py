@@ -38,6 +38,16 @@ class Chunking:
         groups = (Group(0, full, self.size), Group(full * self.size, 1, rest))
         return tuple(group for group in groups if group.chunks and group.tokens)
 
+    def taken(self, turn: int, turns: int) -> np.ndarray:
+        """bool [batch, chunks of a sequence]: those whose number, counted through all sequences, is `turn` modulo
+        `turns`."""
+        chunks = -(-self.tokens // self.size)
+        return (np.arange(self.batch * chunks) % turns == turn).reshape(self.batch, chunks)
+
+    def taken_tokens(self, turn: int, turns: int) -> np.ndarray:
+        """bool [batch, tokens]: those of these chunks."""
+        return np.repeat(self.taken(turn, turns), self.size, axis=1)[:, : self.tokens]
+
     def last_only(self) -> Chunking:
         """The chunking of an output that holds the last token of each sequence only."""
         return Chunking(self.batch, 1, 1)

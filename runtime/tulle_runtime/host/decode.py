@@ -76,26 +76,30 @@ def _chunks(
     check_position: bool,
 ) -> np.ndarray:
     out = np.empty((chunking.batch, chunking.tokens, stream.width), numpy_dtype(stream.dtype))
-    seen = np.zeros(stream.width, bool)
+    seen = np.zeros((max(port.turns for port in stream.ports), stream.width), bool)
     for index, (port, words) in enumerate(zip(stream.ports, arrived, strict=True)):
         features = tensors[port.features] if port.features else np.arange(stream.width)
         rows = _rows(stream, index, words, len(features), chunking, check_position)
         kept = features >= 0
-        out[..., features[kept]] = rows[..., kept]
-        seen[features[kept]] = True
+        if port.turns == 1:
+            out[..., features[kept]] = rows[..., kept]
+        else:
+            tokens = chunking.taken_tokens(port.turn, port.turns)
+            batch, place = np.nonzero(tokens)
+            out[batch[:, None], place[:, None], features[kept]] = rows[tokens][:, kept]
+        seen[port.turn, features[kept]] = True
     if not seen.all():
-        raise StreamError(f"output '{stream.name}': no port carries feature {int(np.argmin(seen))}")
+        raise StreamError(f"output '{stream.name}': no port carries feature {int(np.argmin(seen.all(axis=0)))}")
     return out
 
 
 def _rows(
     stream: HostStream, index: int, words: np.ndarray, rows: int, chunking: Chunking, check_position: bool
 ) -> np.ndarray:
-    """The rows of one port as [B, T, rows]."""
+    """The rows of one port as [B, T, rows]; those of chunks that are not the port's are zero."""
     port, groups = stream.ports[index], chunking.groups()
     sizes = [g.chunks * (port.header + rows * stream.dtype.wavelets(g.tokens)) for g in groups]
-    _check_count(stream, port, len(words), chunking.batch * sum(sizes))
-    by_group = np.split(words.reshape(chunking.batch, -1), np.cumsum(sizes)[:-1], axis=1)
+    by_group = np.split(_in_place(stream, port, words, chunking, sizes), np.cumsum(sizes)[:-1], axis=1)
     parts = []
     for group, part in zip(groups, by_group, strict=True):
         chunks = part.reshape(chunking.batch, group.chunks, -1)
@@ -105,6 +109,24 @@ def _rows(
         values = unpack(body, group.tokens, stream.dtype).swapaxes(2, 3)
         parts.append(values.reshape(chunking.batch, group.chunks * group.tokens, rows))
     return np.concatenate(parts, axis=1)
+
+
+def _in_place(
+    stream: HostStream, port: HostPort, words: np.ndarray, chunking: Chunking, sizes: list[int]
+) -> np.ndarray:
+    """u32 [B, sum of sizes]: the wavelets of a port where they would be if it carried all chunks, zeros between.
+
+    sizes: wavelets of each group of chunks of a sequence.
+    """
+    taken, groups = chunking.taken(port.turn, port.turns), chunking.groups()
+    lengths = np.concatenate([np.full(g.chunks, size // g.chunks) for g, size in zip(groups, sizes, strict=True)])
+    here = np.repeat(taken, lengths, axis=1)
+    _check_count(stream, port, len(words), int(here.sum()))
+    if taken.all():
+        return words.reshape(here.shape)
+    full = np.zeros(here.shape, np.uint32)
+    full[here] = words
+    return full
 
 
 def _check_count(stream: HostStream, port: HostPort, found: int, expected: int) -> None:
@@ -119,7 +141,8 @@ def _check_headers(
     """Headers [B, chunks] against the chunk sequence."""
     mask = np.uint32(0xFFFFFFFF if check_position else 0xFFFF)
     expected = np.broadcast_to(chunking.headers(group), found.shape)
-    wrong = np.argwhere((found & mask) != (expected & mask))
+    here = chunking.taken(port.turn, port.turns)[:, group.first // chunking.size :][:, : group.chunks]
+    wrong = np.argwhere(here & ((found & mask) != (expected & mask)))
     if len(wrong):
         b, k = wrong[0]
         where = f"output '{stream.name}', port at ({port.x}, {port.y}), sequence {b}, chunk {k}"

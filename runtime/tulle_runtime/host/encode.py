@@ -36,10 +36,15 @@ def encode(
 def _chunks(
     array: np.ndarray, port: HostPort, features: np.ndarray | None, stream: HostStream, chunking: Chunking
 ) -> np.ndarray:
-    """[B, T, width] to the port's wavelets; features None takes all of them in order."""
+    """[B, T, width] to the wavelets of the port's chunks; features None takes all of them in order."""
     rows = array if features is None else _select(array, features)
-    parts = [_group(rows, port, stream, chunking, group) for group in chunking.groups()]
-    return np.concatenate(parts, axis=1).reshape(-1)
+    groups = chunking.groups()
+    parts = [_group(rows, port, stream, chunking, group) for group in groups]
+    words = np.concatenate(parts, axis=1)
+    if port.turns == 1:
+        return words.reshape(-1)
+    lengths = np.concatenate([np.full(g.chunks, p.shape[1] // g.chunks) for g, p in zip(groups, parts, strict=True)])
+    return words[np.repeat(chunking.taken(port.turn, port.turns), lengths, axis=1)]
 
 
 def _select(array: np.ndarray, features: np.ndarray) -> np.ndarray:
