@@ -14,7 +14,7 @@ from tulle_compiler.kernels.chains import at
 from tulle_compiler.kernels.filtered import end, sparse
 from tulle_compiler.kernels.view import View
 from tulle_compiler.options import Precision
-from tulle_ir.code import Fabric, Instruction, Reg
+from tulle_ir.code import DType, Fabric, Instruction, Reg
 from tulle_ir.program import Bundle, Grid, Leg, Port, ProgramClass
 from tulle_ir.target import Target
 
@@ -50,6 +50,12 @@ def finish_latency(rows: int, m: int, activation: str, precision: Precision, tar
     """Cycles of a lone chunk from its last sum to its last result: the last share comes first, the others behind it."""
     results = rows * precision.stream.wavelets(chunk)
     return activation_slots(activation, -(-rows // m), precision, target, chunk) + results + target.dispatch_cycles + 20
+
+
+def finish_bytes(rows: int, m: int, activation: str, precision: Precision, chunk: int) -> int:
+    """SRAM of a finisher: the sums, results and bias of its share of a lane with `rows` rows, and scratch."""
+    scratch = (activation in ("gelu", "gelu_tanh")) + (activation != "none" and precision.reduce is not DType.F32)
+    return -(-rows // m) * (chunk * (precision.reduce.size + precision.stream.size + 4 * scratch) + 4)
 
 
 def emit_finishers(view: View, s: int, tensors: dict[str, np.ndarray]) -> list[ProgramClass]:

@@ -38,12 +38,12 @@ def _used(weight: np.ndarray) -> np.ndarray:
 def _column_sums(values: np.ndarray, lanes: Partition, dtype: np.dtype) -> np.ndarray:
     """Sums over the columns of each lane: [rows, lanes]."""
     begin = np.minimum(lanes.start[:-1], len(lanes.order) - 1)  # a lane may be empty
-    sums = np.add.reduceat(_columns(values, lanes.order), begin, axis=1, dtype=dtype)
+    sums = np.add.reduceat(columns_of(values, lanes.order), begin, axis=1, dtype=dtype)
     sums[:, lanes.sizes == 0] = 0
     return sums
 
 
-def _columns(matrix: np.ndarray, order: np.ndarray) -> np.ndarray:
+def columns_of(matrix: np.ndarray, order: np.ndarray) -> np.ndarray:
     """`matrix[:, order]`, whichever way the matrix lies in memory: `take` would copy a transposed one whole."""
     if matrix.flags.c_contiguous:
         return np.take(matrix, order, axis=1)
@@ -58,7 +58,7 @@ def compressed(
     scale: [in], factors of the rows of `weight`. The matrix is put into the order of the lanes and read once, so
     nothing is sorted.
     """
-    ordered = np.ascontiguousarray(_columns(weight, outputs.order)[inputs.order])
+    ordered = np.ascontiguousarray(columns_of(weight, outputs.order)[inputs.order])
     if scale is not None:
         ordered *= scale[inputs.order, None]
     lane = np.repeat(np.arange(inputs.lanes), inputs.sizes)
@@ -98,7 +98,7 @@ def dense(
     lane, place = inputs.lane_of(), inputs.place_of()
     for j in range(outputs.lanes):
         mine = outputs.features(j)
-        tiles[j, lane, place, : len(mine)] = _columns(weight, mine) * (1 if scale is None else scale[:, None])
+        tiles[j, lane, place, : len(mine)] = columns_of(weight, mine) * (1 if scale is None else scale[:, None])
     return tiles.reshape(outputs.lanes, inputs.lanes, -1)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from tulle_compiler.kernels.attention import Attention, attention_cost
 from tulle_compiler.kernels.embed import embed_cost
 from tulle_compiler.kernels.filtered import SHARE
-from tulle_compiler.kernels.finish import finish_latency, finish_slots
+from tulle_compiler.kernels.finish import finish_bytes, finish_latency, finish_slots
 from tulle_compiler.kernels.linear import tile_bytes, tile_slots
 from tulle_compiler.kernels.strip import Strip, strip_cost
 from tulle_compiler.partition import contiguous
@@ -81,6 +81,8 @@ def linear_costs(problem: Problem, i: int, into: int, out: int) -> tuple[StageCo
     slots = min(float(tile_slots(nonzeros, k, r, dense, precision, target, chunk, share)) for share in shares)
     found: list[StageCost] = []
     for m in range(1, min(MAX_FINISHERS, r) + 1):
+        if finish_bytes(r, m, activation, precision, problem.chunk) > problem.limits.bytes:
+            continue
         finish = max(finish_slots(r, m, s, activation, precision, target, chunk) for s in (0, m - 1))
         behind = finish_latency(r, m, activation, precision, target, chunk)
         latency = slots + chain_latency(into + m, problem) + behind
@@ -129,13 +131,13 @@ def line_costs(problem: Problem, i: int, lanes: int) -> StageCost | None:
             return _host_lanes(problem, i, lanes)
 
 
-def _strip(problem: Problem, i: int, out: int) -> StageCost:
+def _strip(problem: Problem, i: int, out: int) -> StageCost | None:
     stage = problem.stages[i]
     gamma = None if stage.norm is None or np.all(stage.norm.gamma == 1) else stage.norm.gamma
     beta, kind = (stage.norm.beta, stage.norm.kind) if stage.norm else (None, "none")
     strip = Strip("", "", contiguous(stage.width, out), stage.join, stage.keep, kind, gamma, beta)
     cost = strip_cost(strip, problem.precision, problem.limits.target, problem.chunk)
-    return StageCost(cost.predicted, cost.latency, out, 1)
+    return StageCost(cost.predicted, cost.latency, out, 1) if cost.max_pe_bytes <= problem.limits.bytes else None
 
 
 def _embed(problem: Problem, i: int, out: int) -> StageCost | None:
@@ -151,9 +153,13 @@ def _embed(problem: Problem, i: int, out: int) -> StageCost | None:
     return StageCost(cost.predicted, cost.latency, out, groups, rows=rows)
 
 
-def _host_lanes(problem: Problem, i: int, lanes: int) -> StageCost:
+def _host_lanes(problem: Problem, i: int, lanes: int) -> StageCost | None:
     """Bound by the host link with most lanes; a link drains its share of a lone chunk."""
-    links = min(lanes, problem.limits.links)
-    width, wavelets = problem.stages[i].width, 1 if i in problem.once else problem.wavelets
-    busiest = -(-lanes // links) * -(-width // lanes) * wavelets
-    return StageCost(busiest, width * wavelets / links, lanes, 1)
+    stage = problem.stages[i]
+    links = min(lanes, problem.limits.links // (problem.gathers if stage.kind == "gather" else 1))
+    wavelets = 1 if i in problem.once else problem.wavelets
+    largest = -(-stage.width // lanes)
+    if largest * problem.chunk * problem.precision.stream.size > problem.limits.bytes:
+        return None
+    busiest = -(-lanes // links) * largest * wavelets
+    return StageCost(busiest, stage.width * wavelets / links, lanes, 1)

@@ -61,15 +61,17 @@ class Kernels:
             case "embed":
                 return plan_embed(self._embed(i, stage, cut), *args)
             case "scatter":
-                return plan_host_lanes(stage.name, True, cut, self._links(cut), problem.precision, chunk)
+                return plan_host_lanes(stage.name, True, cut, self._links(cut, 1), problem.precision, chunk)
             case _:
                 cut = self.cuts[problem.classes.source[i]]
-                return plan_host_lanes(stage.name, False, cut, self._links(cut), problem.precision, chunk)
+                links = self._links(cut, problem.gathers)
+                return plan_host_lanes(stage.name, False, cut, links, problem.precision, chunk, stage.features)
 
-    def _links(self, cut: Partition) -> int:
-        """Host links of a stream: as many as keep each busy for half of the period at most, if there are so many."""
+    def _links(self, cut: Partition, streams: int) -> int:
+        """Host links of one of some streams: as many as keep each busy for half of the period at most, if there are so
+        many."""
         wavelets = len(cut.order) * self.problem.wavelets
-        return min(self.links, cut.lanes, ceil(2 * wavelets / self.sizes.estimate.period))
+        return min(self.links // streams, cut.lanes, ceil(2 * wavelets / self.sizes.estimate.period))
 
     def _linear(self, i: int) -> Linear:
         stage, classes = self.problem.stages[i], self.problem.classes
@@ -85,6 +87,7 @@ class Kernels:
             self.cuts[classes.output[i]],
             self.sizes.finishers[i],
             self.problem.dense[i],
+            columns=stage.features,
             scale=op.scale,
         )
 

@@ -39,6 +39,7 @@ class Stage:
     keep: bool = False
     norm: Norm | None = None
     columns: dict[str, np.ndarray] = field(default_factory=dict)  # attention: k, v, q columns of its input
+    features: np.ndarray | None = None  # which of the model's outputs these are, if not all
 
 
 def lower(graph: Graph) -> list[Stage]:

@@ -23,9 +23,10 @@ class Nets:
         nets = [self._net(i, port, wire) for i, stage in enumerate(stages) for port, wire in stage.inputs]
         host: list[HostNet] = []
         first = next(i for i, stage in enumerate(stages) if stage.kind in ("scatter", "embed"))
-        for k, stream in ((first, graph.input.name), (len(stages) - 1, graph.output.name)):
-            more = self._host_nets(k, k == first)
-            host.append(HostNet(stream, k == first, tuple(len(nets) + n for n in range(len(more)))))
+        last = [k for k, stage in enumerate(stages) if stage.kind == "gather"]
+        for ends, is_input, stream in (([first], True, graph.input.name), (last, False, graph.output.name)):
+            more = [net for k in ends for net in self._host_nets(k, is_input)]
+            host.append(HostNet(stream, is_input, tuple(len(nets) + n for n in range(len(more)))))
             nets += more
         return tuple(nets), tuple(host)
 

@@ -11,6 +11,7 @@ from tulle_compiler.plan.alone import Alone, best_layout, is_alone, plan_alone
 from tulle_compiler.plan.kernels import Kernels
 from tulle_compiler.plan.lower import lower
 from tulle_compiler.plan.nets import Nets
+from tulle_compiler.plan.parts import in_parts, parts_worth_trying
 from tulle_compiler.plan.problem import DENSE_ABOVE, Problem, context_of, problem_of
 from tulle_compiler.plan.quickest import Quickest
 from tulle_compiler.plan.search import search
@@ -61,8 +62,9 @@ def _sizes(graph: ops.Graph, options: CompileOptions, target: Target, fill: floa
     problem = problem_of(graph, options, target, mesh, fill)
     longest = problem.sequence or LONGEST_CHUNK
     given = (options.chunk,) if options.chunk else CHUNKS[options.objective]
-    problems = [replace(problem, chunk=chunk) for chunk in sorted({min(chunk, longest) for chunk in given})]
-    return search([FITTINGS[options.objective](each) for each in problems])
+    chunks = sorted({min(chunk, longest) for chunk in given})
+    forms = [in_parts(problem, parts) for parts in parts_worth_trying(problem)]
+    return search([FITTINGS[options.objective](replace(form, chunk=chunk)) for form in forms for chunk in chunks])
 
 
 def _own_mesh(problem: Problem, sizes: Sizes) -> tuple[int, int]:

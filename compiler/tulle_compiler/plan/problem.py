@@ -76,12 +76,21 @@ class Problem:
 
     @cached_property
     def last_strip(self) -> int | None:
-        """The strip behind which everything leads straight to the gather."""
+        """The strip behind which everything leads straight to the gather, or gathers."""
         current = self.producer(len(self.stages) - 1)
-        while self.stages[current].kind == "linear":
+        while self.stages[current].kind == "linear" or self._is_fork(self.stages[current]):
             current = self.producer(current)
         stage = self.stages[current]
         return current if stage.kind == "strip" and not stage.keep else None
+
+    @staticmethod
+    def _is_fork(stage: Stage) -> bool:
+        return stage.kind == "strip" and stage.keep and not stage.join and stage.norm is None
+
+    @property
+    def gathers(self) -> int:
+        """Among how many the host links for results are divided."""
+        return sum(stage.kind == "gather" for stage in self.stages)
 
     @cached_property
     def once(self) -> frozenset[int]:

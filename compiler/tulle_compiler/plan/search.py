@@ -11,7 +11,7 @@ from tulle_compiler.plan.problem import Problem
 from tulle_compiler.plan.sizes import Sizes
 from tulle_ir.diagnostics import DoesNotFit
 
-NEARLY = 1.05  # cycles of the plan taken over the fewest, and PEs
+NEARLY, FEW = 1.05, 1.02  # cycles of the plan taken over the fewest, and its PEs over the fewest of such plans
 REMEDY = "a larger --mesh, a smaller --chunk or --context, more pruning"
 
 
@@ -32,7 +32,7 @@ def search(fittings: list[Fitting]) -> tuple[Problem, Sizes]:
         raise _misfit(fittings)
     limit = NEARLY * min(each.cycles for each in fastest)
     near = [(each.fitting, _smallest(each, limit)) for each in fastest if each.cycles <= limit]
-    few = NEARLY * min(sizes.estimate.area for _, sizes in near)
+    few = FEW * min(sizes.estimate.area for _, sizes in near)
     small = (pair for pair in near if pair[1].estimate.area <= few)
     fitting, sizes = min(small, key=lambda pair: (pair[1].estimate.latency, pair[1].estimate.area))
     return fitting.problem, sizes

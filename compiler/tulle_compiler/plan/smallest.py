@@ -12,7 +12,7 @@ from tulle_ir import graph
 SLOWEST, FASTEST = 2.0**27, 32.0  # cycles per chunk
 RATIO = 1.02  # of neighbouring periods
 ONCE = 8  # periods that a stage may take which works once per sequence
-SEQUENCES = 4  # that follow each other without a pause
+SEQUENCES = 16  # that follow each other without a pause
 TOKENS = 512  # length of a sequence where the model sets none
 
 
