@@ -62,7 +62,7 @@ def test_latency_brings_the_first_token_out_sooner(model: str) -> None:
     soon, later = (
         first_token(compile_graph(graph, replace(PART, objective=objective))) for objective in ("latency", "throughput")
     )
-    assert soon[0] < 0.85 * later[0]
+    assert soon[0] < 0.9 * later[0]
     assert soon[1] < 0.85 * later[1]
     assert abs(soon[1] / soon[0] - 1) < 0.15
 

@@ -1,104 +1,161 @@
-"""Receiving and scoring a chunk on a worker of the attention kernel (attention_worker.py)."""
+"""Receiving and scoring a chunk on a tile of the attention kernel (attention_tile.py)."""
 
 from __future__ import annotations
 
-from tulle_compiler.kernels.attention_worker import (
+from tulle_compiler.kernels.attention_tile import (
+    ARRIVING,
     BACK,
-    BROADCAST,
-    IN_FLIGHT,
-    MAXIMA,
-    MAXIMUM,
+    DOWN,
+    EAST,
+    HEADER,
+    KEYS,
     RECEIVE,
-    Worker,
-    part_bounds,
-    room_taken,
+    SHARE,
+    WEST,
+    N,
+    Tile,
 )
-from tulle_compiler.kernels.builder import compute, launch, mem, take_header, vector, wait
-from tulle_ir.code import Cmp, Control, DType, If, Instruction, Loop, Offset, Reg, Store, TaskVerb, While
+from tulle_compiler.kernels.builder import compute, launch, mem, vector, wait
+from tulle_ir.code import Cmp, Control, Fabric, If, Instruction, Loop, Mem, Pop, Reg, Scalar, TaskVerb, Vector, While
 
 LOWEST = -1e30  # below every score; exp of it is 0
-HEADER, N, KEYS, WRITE = Reg("header"), Reg("n"), Reg("keys"), Reg("write")  # of the chunk being scored; its slot
 
 
-def receive(w: Worker) -> list[Instruction]:
-    """All parts of the chunk into X; a reversed order of lanes means the parts arrive from the other end."""
-    for register in (HEADER, N, KEYS, WRITE):
-        w.builder.register(register.name)
-    bounds, last = part_bounds(w.dim, len(w.parts)), len(w.parts) - 1
-    code: list[Instruction] = [Control(TaskVerb.BLOCK, "receive")]
-    for c, queue in enumerate(w.parts):
-        part = last - c if w.view.ports["qkv"].reversed else c
-        begin, size = int(bounds[part]), int(bounds[part + 1] - bounds[part])
-        block, then = mem("X", (w.chunk, 1), begin * w.chunk), "score" if c == last else ""
-        code += [*take_header(queue, HEADER, N), launch(RECEIVE + c, "mov", block, queue, None, size, N, then)]
-    return code
-
-
-def score(w: Worker) -> list[Instruction]:
-    """Append, score, find the maximum, and leave the rest to weigh. A third chunk must wait, and so must the next
-    sequence, which would overwrite the values: the last chunk of a sequence takes all the room there is."""
-    taken = w.builder.register("taken")
+def receive(tile: Tile) -> list[Instruction]:
+    """The chunk into X, once its last reader is through."""
+    arriving = tile.builder.register("tokens")
+    rows = mem("X", (tile.chunk, 1))
     return [
-        *(wait(RECEIVE + c) for c in range(len(w.parts))),
-        *_append(w),
-        *_scores(w),
+        Pop(ARRIVING, tile.qkv.queue),
+        compute(arriving, ARRIVING, "&", 255),
+        Control(TaskVerb.BLOCK, "receive"),
+        launch(RECEIVE, "mov", rows, tile.qkv, None, 3 * tile.dim, arriving, "score"),
+    ]
+
+
+def score(tile: Tile) -> list[Instruction]:
+    """Append, score, find the maximum; the next chunk's scores must wait until this one's are used."""
+    return [
+        Control(TaskVerb.BLOCK, "score"),
+        compute(HEADER, ARRIVING),
+        compute(N, HEADER, "&", 255),
+        *_append(tile),
+        *_scores(tile),
         Control(TaskVerb.UNBLOCK, "receive"),
-        *_maximum(w),
-        Store("PENDING", HEADER, Offset(0, ((WRITE, 2),))),
-        Store("PENDING", KEYS, Offset(1, ((WRITE, 2),))),
-        compute(WRITE, 1, "-", WRITE),
-        *room_taken(HEADER, taken),
-        compute(w.waiting, w.waiting, "+", taken),
-        If(w.waiting, Cmp.GE, IN_FLIGHT, (Control(TaskVerb.BLOCK, "score"),)),
+        *_hide(tile),
+        *_sums(tile),
+        *_maximum(tile),
     ]
 
 
-def _append(w: Worker) -> list[Instruction]:
-    """Keys and values of the own positions go to the cache. Scores begin at 0, before a key's position at LOWEST."""
-    first, t = w.builder.register("first"), w.builder.register("t")
-    own: list[Instruction] = [
-        vector("mov", mem(cache, (0, 1), 0, (KEYS, w.dim)), mem("X", (0, w.chunk), begin, (t, 1)), None, 1, w.dim)
-        for cache, begin in (("K", 0), ("V", w.dim * w.chunk))
+def _append(tile: Tile) -> list[Instruction]:
+    """Keys and values of the row's positions go to the cache."""
+    first, t, before = (tile.builder.register(name) for name in ("first", "t", "before"))
+    chunk, room, widest = tile.chunk, tile.block.room, tile.block.widest
+    key, value = mem("K", (0, room), 0, (KEYS, 1)), mem("V", (0, 1), 0, (KEYS, widest))
+    own = [
+        vector("mov", key, mem("X", (0, chunk), 0, (t, 1)), None, 1, tile.dim),
+        vector("mov", value, mem("X", (0, chunk), tile.dim * chunk, (t, 1)), None, 1, tile.dim),
     ]
-    scores = w.scores(WRITE, (KEYS, w.chunk))
-    own += [vector("mov", scores, 0.0, None, 1, N), vector("mov", scores, LOWEST, None, 1, t)]
-    own.append(compute(KEYS, KEYS, "+", 1))
-    several = While(t, Cmp.LT, N, (*own, compute(t, t, "+", w.count)))
     return [
         compute(first, HEADER, ">>", 16),
         compute(first, first, "&", 0xFFFF),
-        compute(KEYS, first, "+", w.behind),
-        compute(KEYS, KEYS, "/", w.count),  # this worker's keys before the chunk
-        compute(t, KEYS, "*", w.count),
-        compute(t, t, "+", w.number),
-        compute(t, t, "-", first),  # the chunk's first token that is this worker's
-        vector("mov", w.scores(WRITE), 0.0, None, KEYS, N),
-        several if w.count < w.chunk else If(t, Cmp.LT, N, tuple(own)),
+        compute(before, first, "+", tile.behind),
+        compute(before, before, "/", tile.block.rows),  # the row's keys before the chunk
+        *_for_own_tokens(tile, *own),
     ]
 
 
-def _scores(w: Worker) -> list[Instruction]:
-    """P[key, t] += K[key] . q[t]."""
-    key, query = mem("K", (1, 0), 0, (w.key, w.dim)), mem("X", (w.chunk, 1), 2 * w.dim * w.chunk)
-    row = mem("P", (0, 1), 0, (WRITE, w.room * w.chunk), (w.key, w.chunk))
-    return [Loop(w.key, KEYS, (vector("fma", row, key, query, w.dim, N),))]
+def _for_own_tokens(tile: Tile, *body: Instruction) -> list[Instruction]:
+    """Do something for the chunk's tokens that belong to the row, with their key in KEYS: token t is the chunk's."""
+    t, rows = Reg("t"), tile.block.rows
+    step = (*body, compute(KEYS, KEYS, "+", 1), compute(t, t, "+", rows))
+    return [
+        compute(KEYS, Reg("before")),
+        compute(t, KEYS, "*", rows),
+        compute(t, t, "+", tile.row),
+        compute(t, t, "-", Reg("first")),
+        While(t, Cmp.LT, N, step) if rows < tile.chunk else If(t, Cmp.LT, N, step),
+    ]
 
 
-def _maximum(w: Worker) -> list[Instruction]:
-    """Scale; the maximum runs down the chain, and the last worker sends the result back to all."""
-    own, scores = w.maxima(WRITE), w.scores(WRITE)
+def _scores(tile: Tile) -> list[Instruction]:
+    """P[key, t] = sum over the slice's features of K[feature, key] * q[feature, t], in rows over the longer of both."""
+    chunk, room = tile.chunk, tile.block.room
+    feature = tile.builder.register("feature")
+    queries = 2 * tile.dim * chunk
+
+    def product(op: str, at: int, over_keys: bool, *row: Reg) -> Vector:
+        """Of one feature, `at` on from the one in `row`."""
+        key = mem("K", (0, 1) if over_keys else (1, 0), at * room, *((r, room) for r in row))
+        query = mem("X", (1, 0) if over_keys else (0, 1), queries + at * chunk, *((r, chunk) for r in row))
+        if over_keys:
+            return vector(op, mem("P", (1, chunk)), query, key, N, KEYS)
+        return vector(op, mem("P", (chunk, 1)), key, query, KEYS, N)
+
+    def products(over_keys: bool) -> tuple[Instruction, ...]:
+        further = Loop(feature, tile.dim - 1, (product("fma", 1, over_keys, feature),))
+        return product("mul", 0, over_keys), further
+
+    return [If(N, Cmp.LT, KEYS, products(over_keys=True), products(over_keys=False))]
+
+
+def _hide(tile: Tile) -> list[Instruction]:
+    """Tokens before a key's position do not see it."""
+    hidden = vector("mov", mem("P", (0, 1), 0, (KEYS, tile.chunk)), LOWEST, None, 1, Reg("t"))
+    return _for_own_tokens(tile, hidden)
+
+
+def _sums(tile: Tile) -> list[Instruction]:
+    """Each tile gets the sums of its share of the keys. What goes east is for the columns there, the next one's share
+    first; what goes west likewise, the next one's last. Neither waits for the other."""
+    c = tile.place.column
+    from_west, to_west, from_east, to_east = tile.neighbours()
+    counted, own = tile.shared(c)
+    keep, everything, further = tile.share_of(c, "P"), tile.share_of(0, "P"), tile.share_of(c + 1, "P")
+    code: list[Instruction] = [*_share(tile), *counted]
+    if from_west is not None:
+        code.append(launch(EAST, "add", keep, from_west, keep, own, N))
+    if to_west is not None:
+        counted, number = tile.before(c)
+        code += [*counted, pass_on(WEST, "add", to_west, from_east, everything, number)]
+    if to_east is not None:
+        counted, number = tile.on_from(c + 1)
+        code += [*counted, pass_on(EAST, "add", to_east, from_west, further, number)]
+    if from_east is not None:
+        code.append(launch(WEST, "add", keep, from_east, keep, own, N))
+    return [*code, wait(EAST), wait(WEST)]
+
+
+def _share(tile: Tile) -> list[Instruction]:
+    """SHARE = KEYS / C, rounded up."""
+    columns = tile.block.columns
+    if columns == 1:
+        return [compute(SHARE, KEYS)]
+    return [compute(SHARE, KEYS, "+", columns - 1), compute(SHARE, SHARE, "/", columns)]
+
+
+def pass_on(thread: int, op: str, to: Fabric, source: Fabric | None, own: Mem, rows: Scalar) -> Vector:
+    """A step of a chain: what comes, with the own rows added (or the maximum of both); the first has only its own."""
+    if source is None:
+        return launch(thread, "mov", to, own, None, rows, N)
+    return launch(thread, op, to, source, own, rows, N)
+
+
+def _maximum(tile: Tile) -> list[Instruction]:
+    """Scale; the maximum goes along the row, then down the last column, and comes back from the finisher there."""
+    own, scores, keys = mem("M", (0, 1)), tile.share_of(tile.place.column, "P"), Reg(f"share{tile.place.column}")
+    from_west, _, _, to_east = tile.neighbours()
     code: list[Instruction] = [
-        vector("mul", scores, scores, float(w.view.kernel.params["scale"]), KEYS, N),
+        vector("mul", scores, scores, float(tile.view.kernel.params["scale"]), keys, N),
         vector("mov", own, LOWEST, None, 1, N),
-        vector("max", own, own, scores, KEYS, N),
+        vector("max", own, own, scores, keys, N),
     ]
-    if w.count == 1:
-        return [*code, Control(TaskVerb.ACTIVATE, "weigh")]
-    if w.link.is_last:
-        return [*code, launch(MAXIMUM, "max", own, w.above(MAXIMA), own, 1, N, "arrived")]
-    if w.link.is_first:
-        code.append(launch(MAXIMUM, "mov", w.below(MAXIMA), own, None, 1, N))
+    if to_east is not None:
+        code.append(pass_on(EAST, "max", to_east, from_west, own, 1))
     else:
-        code.append(launch(MAXIMUM, "max", w.below(MAXIMA), w.above(MAXIMA), own, 1, N))
-    back = w.builder.input("back", w.view.colors[BROADCAST], DType.F32)
+        if from_west is not None:
+            code += [launch(EAST, "max", own, from_west, own, 1, N), wait(EAST)]
+        code += [*tile.announce(), pass_on(DOWN, "max", tile.below(), tile.above(), own, 1)]
+    back = tile.arriving("back", tile.block.back)
     return [*code, launch(BACK, "mov", own, back, None, 1, N, "weigh")]

@@ -1,92 +1,68 @@
-"""Weighing the values and finishing a chunk on a worker of the attention kernel (attention_worker.py)."""
+"""Weighing the values on a tile of the attention kernel (attention_tile.py)."""
 
 from __future__ import annotations
 
-from tulle_compiler.kernels.attention_worker import BROADCAST, IN_FLIGHT, SEND, SUM, SUMS, Worker, room_taken
-from tulle_compiler.kernels.builder import add_to, compute, launch, mem, send_header, vector, wait
-from tulle_ir.code import Cmp, Control, DType, If, Instruction, Load, Loop, Offset, Reg, TaskVerb
+from tulle_compiler.kernels.attention_score import pass_on
+from tulle_compiler.kernels.attention_tile import DOWN, GATHER, KEYS, SEND, N, Tile
+from tulle_compiler.kernels.builder import add_to, compute, launch, mem, vector, wait
+from tulle_ir.code import Cmp, Control, If, Instruction, Loop, Reg, TaskVerb, Vector
 
-HEADER, N, KEYS, READ = Reg("weigh_header"), Reg("weigh_n"), Reg("weigh_keys"), Reg("read")  # of the chunk; its slot
 
-
-def weigh(w: Worker) -> list[Instruction]:
-    """W = exp(P - M), then O = the weighted values, which go down the chain."""
-    later, taken = w.builder.register("later"), w.builder.register("taken_up")
-    for register in (HEADER, N, KEYS, READ):
-        w.builder.register(register.name)
-    scores, weights = w.scores(READ), mem("W", (w.chunk, 1))
-    back: list[Instruction] = []
-    if w.link.is_last and w.count > 1:
-        out = w.builder.output("back", w.view.colors[BROADCAST], DType.F32)
-        back = [vector("mov", out, w.maxima(READ), None, 1, N)]
+def weigh(tile: Tile) -> list[Instruction]:
+    """W = exp(P - M), then O = the weighted values, which go down the column."""
+    rows = mem("O", (tile.chunk, 1))
+    announced = [] if tile.is_last_column else tile.announce()  # there with the maximum
     return [
-        Load(HEADER, "PENDING", Offset(0, ((READ, 2),))),
-        Load(KEYS, "PENDING", Offset(1, ((READ, 2),))),
-        compute(N, HEADER, "&", 255),
-        *back,
-        vector("sub", scores, scores, w.maxima(READ), KEYS, N),
-        vector("exp", weights, scores, None, KEYS, N),
-        compute(READ, 1, "-", READ),
-        *room_taken(HEADER, taken),
-        compute(w.waiting, w.waiting, "-", taken),
-        If(w.waiting, Cmp.LT, IN_FLIGHT, (Control(TaskVerb.UNBLOCK, "score"),)),
-        wait(SUM),
-        *_weighted_values(w, later),
-        *_send_sums(w),
+        *_weights(tile),
+        wait(DOWN),
+        *_weighted_values(tile),
+        *announced,
+        pass_on(DOWN, "add", tile.below(), tile.above(), rows, tile.dim + 1),
+        Control(TaskVerb.UNBLOCK, "score"),
     ]
 
 
-def _weighted_values(w: Worker, later: Reg) -> list[Instruction]:
-    """O[d, t] = sum over keys of V[key, d] * W[key, t], its last row the sum of the weights: the first key sets O."""
-    output, total = mem("O", (w.chunk, 1)), mem("O", (0, 1), w.dim * w.chunk)
-    first = vector("mul", output, mem("V", (1, 0)), mem("W", (0, 1)), w.dim, N)
-    next_value, next_weight = mem("V", (1, 0), w.dim, (w.key, w.dim)), mem("W", (0, 1), w.chunk, (w.key, w.chunk))
+def _weights(tile: Tile) -> list[Instruction]:
+    """The weights of the own share, to the other columns of the row; theirs from them."""
+    c = tile.place.column
+    scores, weights, keys = tile.share_of(c, "P"), tile.share_of(c, "W"), Reg(f"share{c}")
+    code: list[Instruction] = [
+        vector("sub", scores, scores, mem("M", (0, 1)), keys, N),
+        vector("exp", weights, scores, None, keys, N),
+    ]
+    others = [column for column in range(tile.block.columns) if column != c]
+    if others:
+        out = tile.leaving("weights", tile.block.weights(c), tile.stream)
+        code.append(launch(SEND, "mov", out, weights, None, keys, N))
+    for thread, column in enumerate(others, GATHER):
+        arriving = tile.arriving(f"weights{column}", tile.block.weights(column), tile.stream)
+        counted, number = tile.shared(column)
+        code += [*counted, launch(thread, "mov", tile.share_of(column, "W"), arriving, None, number, N)]
+    return [*code, *(wait(thread) for thread, _ in enumerate(others, GATHER))]
+
+
+def _weighted_values(tile: Tile) -> list[Instruction]:
+    """O[feature, t] = sum over keys of V[key, feature] * W[key, t], in rows over the longer of features and tokens; its
+    last row is the sum of the weights. The first key sets O."""
+    chunk, dim, key = tile.chunk, tile.dim, tile.builder.register("key")
+    later, total = tile.builder.register("later"), mem("O", (0, 1), dim * chunk)
+
+    def product(op: str, at: int, over_features: bool, *row: Reg) -> Vector:
+        """Of one key, `at` on from the one in `row`."""
+        widest = tile.block.widest
+        value = mem("V", (0, 1) if over_features else (1, 0), at * widest, *((r, widest) for r in row))
+        weight = mem("W", (1, 0) if over_features else (0, 1), at * chunk, *((r, chunk) for r in row))
+        if over_features:
+            return vector(op, mem("O", (1, chunk)), weight, value, N, dim)
+        return vector(op, mem("O", (chunk, 1)), value, weight, dim, N)
+
+    def products(over_features: bool) -> tuple[Instruction, ...]:
+        return product("mul", 0, over_features), Loop(key, later, (product("fma", 1, over_features, key),))
+
     some = (
-        first,
         compute(later, KEYS, "-", 1),
-        Loop(w.key, later, (vector("fma", output, next_value, next_weight, w.dim, N),)),
+        If(N, Cmp.LT, dim, products(over_features=True), products(over_features=False)),
         vector("mov", total, 0.0, None, 1, N),
-        add_to(total, mem("W", (w.chunk, 1)), w.stream, KEYS, N),
+        add_to(total, mem("W", (chunk, 1)), tile.stream, KEYS, N),
     )
-    return [If(KEYS, Cmp.GT, 0, some, (vector("mov", output, 0.0, None, w.dim + 1, N),))]
-
-
-def _send_sums(w: Worker) -> list[Instruction]:
-    """Add up O along the chain; on the last worker into R, which must be finished before the next chunk's sums."""
-    own = mem("O", (w.chunk, 1))
-    if w.count == 1:
-        return _finish(w, "O")
-    if w.link.is_first:
-        return [launch(SUM, "mov", w.below(SUMS), own, None, w.dim + 1, N)]
-    if not w.link.is_last:
-        return [launch(SUM, "add", w.below(SUMS), w.above(SUMS), own, w.dim + 1, N)]
-    w.builder.buffer("R", DType.F32, (w.dim + 1) * w.chunk, side=0)
-    result = mem("R", (w.chunk, 1))
-    return [
-        Control(TaskVerb.BLOCK, "weigh"),
-        launch(SUM, "add", result, w.above(SUMS), own, w.dim + 1, N, "finish"),
-    ]
-
-
-def last_tasks(w: Worker) -> dict[str, list[Instruction]]:
-    """The further tasks of the last worker: a second maximum may arrive before the first chunk is finished."""
-    arrived = w.builder.register("arrived")
-    again = If(arrived, Cmp.GT, 0, (Control(TaskVerb.ACTIVATE, "weigh"),))
-    return {
-        "arrived": [compute(arrived, arrived, "+", 1), Control(TaskVerb.ACTIVATE, "weigh")],
-        "finish": [*_finish(w, "R"), Control(TaskVerb.UNBLOCK, "weigh"), compute(arrived, arrived, "-", 1), again],
-    }
-
-
-def _finish(w: Worker, sums: str) -> list[Instruction]:
-    """Divide by the sum of weights and send."""
-    w.builder.buffer("OUT", w.stream, w.dim * w.chunk, side=1)
-    out = w.builder.output("y", w.view.ports["y"].colors[0], w.stream)
-    total = mem(sums, (0, 1), w.dim * w.chunk)
-    return [
-        vector("recip", total, total, None, 1, N),
-        wait(SEND),
-        vector("mul", mem("OUT", (w.chunk, 1)), mem(sums, (w.chunk, 1)), total, w.dim, N),
-        send_header(out, HEADER),
-        launch(SEND, "mov", out, mem("OUT", (w.chunk, 1)), None, w.dim, N),
-    ]
+    return [If(KEYS, Cmp.GT, 0, some, (vector("mov", mem("O", (chunk, 1)), 0.0, None, dim + 1, N),))]

@@ -84,19 +84,20 @@ def plan_strip(op: Strip, precision: Precision, target: Target, chunk: int) -> K
 
 
 def strip_cost(op: Strip, precision: Precision, target: Target, chunk: int) -> KernelCost:
-    """All PEs do the same; each reduction is a wait out and back."""
+    """All PEs do the same; each reduction is a wait out and back. A lone chunk's residual is here before it."""
     largest, size = op.lanes.largest, precision.stream.size
     slots = strip_slots(op, precision, target, chunk)
     alone = slots + strip_wait(op, target, chunk)
     held = (op.slots if op.join else 0) * size + (1 if op.norm == "none" else 2) * size + 8 * (op.norm != "none")
-    return KernelCost(alone, slots, slots, largest * chunk * held + 4 * chunk, pes=op.lanes.lanes, latency=alone)
+    latency = alone - _storing(op, precision, target, chunk)
+    return KernelCost(alone, slots, slots, largest * chunk * held + 4 * chunk, pes=op.lanes.lanes, latency=latency)
 
 
 def strip_slots(op: Strip, precision: Precision, target: Target, chunk: int) -> float:
     """Datapath slots of a PE per full chunk."""
     rows, stream = op.lanes.largest, precision.stream
-    slots = rows * precision.stream.wavelets(chunk) * (2 + 2 * int(op.join) + int(op.keep))
-    slots += 3 * target.dispatch_cycles + 5 * target.branch_cycles + 30 if op.join else target.dispatch_cycles + 15
+    slots = rows * precision.stream.wavelets(chunk) * (2 + int(op.join) + int(op.keep))
+    slots += target.dispatch_cycles + 15 + _storing(op, precision, target, chunk)
     if op.norm == "none":
         return slots
     passes = [target.widths.f32_multiply, _mixed_width(target, stream)]  # squares, scaling
@@ -107,6 +108,14 @@ def strip_slots(op: Strip, precision: Precision, target: Target, chunk: int) -> 
     passes += [target.widths.f32_multiply] * (op.gamma is not None) + [target.widths.other] * (op.beta is not None)
     slots += sum(block(target, rows, chunk, width) for width in passes)
     return slots + (6 if op.norm == "layer" else 3) * chunk + target.cost_of(VectorOp.RSQRT) * chunk
+
+
+def _storing(op: Strip, precision: Precision, target: Target, chunk: int) -> float:
+    """The slots of these that a residual chunk takes to find a place and to leave it."""
+    if not op.join:
+        return 0.0
+    residual = op.lanes.largest * precision.stream.wavelets(chunk)
+    return residual + 2 * target.dispatch_cycles + 5 * target.branch_cycles + 15
 
 
 def _mixed_width(target: Target, stream: DType) -> int:

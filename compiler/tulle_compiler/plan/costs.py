@@ -7,7 +7,8 @@ from functools import cache, partial
 
 import numpy as np
 
-from tulle_compiler.kernels.attention import Attention, attention_cost
+from tulle_compiler.kernels.attention_cost import attention_cost
+from tulle_compiler.kernels.attention_tile import Block
 from tulle_compiler.kernels.embed import embed_cost
 from tulle_compiler.kernels.filtered import SHARE
 from tulle_compiler.kernels.finish import finish_bytes, finish_latency, finish_slots
@@ -96,13 +97,13 @@ def chain_latency(length: int, problem: Problem) -> float:
 
 
 def attention_costs(problem: Problem, i: int, columns: int, rows: int) -> StageCost | None:
-    """Attention stage i with a block of workers per head; None if they exceed SRAM."""
+    """Attention stage i with a block of tiles per head; None if they exceed SRAM."""
     op = problem.stages[i].op
     assert isinstance(op, graph.Attention)
     cost = _sized_attention(problem, i, columns, rows)
     if cost.max_pe_bytes > problem.limits.bytes:
         return None
-    return StageCost(cost.predicted, cost.latency, op.heads * columns, rows, cost.growth)
+    return StageCost(cost.predicted, cost.latency, op.heads * columns, rows + 1, cost.growth)
 
 
 def attention_fits(problem: Problem, i: int, columns: int, rows: int, period: float) -> bool:
@@ -116,8 +117,8 @@ def attention_fits(problem: Problem, i: int, columns: int, rows: int, period: fl
 def _sized_attention(problem: Problem, i: int, columns: int, rows: int) -> KernelCost:
     op = problem.stages[i].op
     assert isinstance(op, graph.Attention)
-    sized = Attention("", "", op.heads, op.head_dim, op.scale, columns, rows, problem.context)
-    return attention_cost(sized, problem.precision, problem.limits.target, problem.chunk)
+    block = Block(op.head_dim, columns, rows, problem.context)
+    return attention_cost(block, op.heads, problem.precision, problem.limits.target, problem.chunk)
 
 
 def line_costs(problem: Problem, i: int, lanes: int) -> StageCost | None:

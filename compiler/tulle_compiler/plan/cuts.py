@@ -8,16 +8,17 @@ keeps one partition for all layers.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 
-from tulle_compiler.kernels.attention_worker import part_bounds
+from tulle_compiler.kernels.attention_tile import slice_bounds
 from tulle_compiler.kernels.tiles import nonzeros_by_input, nonzeros_by_output
 from tulle_compiler.partition import Partition, balanced, contiguous, from_lists
 from tulle_compiler.plan.lanes import LaneClasses
 from tulle_compiler.plan.lower import Stage
 from tulle_compiler.plan.sizes import Sizes
-from tulle_ir.graph import Linear
+from tulle_ir.graph import Attention, Linear
 from tulle_ir.progress import steps
 
 
@@ -29,7 +30,7 @@ def cut_classes(stages: list[Stage], classes: LaneClasses, sizes: Sizes, dense: 
             cuts[c] = _qkv(stages[reader], sizes.attention[reader][0])
     for c, maker in enumerate(classes.makes):
         if maker >= 0:
-            cuts[c] = contiguous(classes.width[c], sizes.lanes[c])
+            cuts[c] = _heads(stages[maker], sizes.attention[maker][0])
     order = sorted((c for c in range(len(cuts)) if cuts[c] is None), key=lambda c: (-_touches(stages, classes, c), c))
     for c in steps("balance", order, "partitions"):
         cuts[c] = _balanced(stages, classes, sizes, cuts, dense, c)
@@ -37,12 +38,26 @@ def cut_classes(stages: list[Stage], classes: LaneClasses, sizes: Sizes, dense: 
 
 
 def _qkv(stage: Stage, columns: int) -> Partition:
-    """Lane h*g + c: the c-th part of head h's features, k then v then q."""
-    k, v, q = (stage.columns[name] for name in ("k", "v", "q"))
-    heads, dim = k.shape
-    bounds = part_bounds(dim, columns)
-    together = np.concatenate([k, v, q], axis=1)
-    return from_lists([together[h, bounds[c] : bounds[c + 1]] for h in range(heads) for c in range(columns)])
+    """Lane h*C + c: the c-th slice of head h's k, then of its v, then of its q."""
+    parts = [stage.columns[name] for name in ("k", "v", "q")]
+    heads, dim = parts[0].shape
+    bounds = slice_bounds(dim, columns)
+    return from_lists(
+        [
+            np.concatenate([part[h, bounds[c] : bounds[c + 1]] for part in parts])
+            for h in range(heads)
+            for c in range(columns)
+        ]
+    )
+
+
+def _heads(stage: Stage, columns: int) -> Partition:
+    """Lane h*C + c: the c-th slice of head h's result."""
+    assert isinstance(stage.op, Attention)
+    dim = stage.op.head_dim
+    return from_lists(
+        [h * dim + np.arange(a, b) for h in range(stage.op.heads) for a, b in pairwise(slice_bounds(dim, columns))]
+    )
 
 
 def _touches(stages: list[Stage], classes: LaneClasses, c: int) -> int:

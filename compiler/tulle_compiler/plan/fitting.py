@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 
+from tulle_compiler.kernels.attention_tile import MOST_COLUMNS
 from tulle_compiler.plan.costs import Costs, StageCost
 from tulle_compiler.plan.lanes import LaneClasses, is_free
 from tulle_compiler.plan.problem import Problem
@@ -70,7 +71,17 @@ class Fitting:
         """Set the block of attention stage i, and the lanes around it."""
         draft.attention[i] = columns, rows
         draft.lanes[self.problem.classes.source[i]] = op.heads * columns
-        draft.lanes[self.problem.classes.output[i]] = op.heads
+        draft.lanes[self.problem.classes.output[i]] = op.heads * columns
+
+    def blocks(self, op: graph.Attention) -> tuple[range, tuple[int, ...]]:
+        """Numbers of columns and of rows per head that are worth trying."""
+        long, _ = self.problem.limits.sides
+        most = min(MOST_COLUMNS, op.head_dim, long // op.heads)
+        return range(1, most + 1), steps(self.problem.context, long - 1)
+
+    def beside(self, i: int) -> list[int]:
+        """The stages to be looked at that share lanes with attention stage i, itself included."""
+        return self.on([self.problem.classes.source[i], self.problem.classes.output[i]])
 
     def linears(self, draft: Draft, i: int) -> tuple[StageCost, ...]:
         """The costs of linear stage i by its number of finishers."""

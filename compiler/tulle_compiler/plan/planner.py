@@ -70,7 +70,7 @@ def _sizes(graph: ops.Graph, options: CompileOptions, target: Target, fill: floa
 def _own_mesh(problem: Problem, sizes: Sizes) -> tuple[int, int]:
     """A nearly square mesh for the chosen sizes when none was asked for; bundles have room beside every region."""
     target, stages = problem.limits.target, problem.stages
-    rows = [rows for _, rows in sizes.attention.values()]
+    rows = [rows + 1 for _, rows in sizes.attention.values()]
     longest = max([*sizes.lanes, *rows]) + max([0, *sizes.finishers.values()])
     widest = max(sizes.lanes[problem.classes.output[i]] for i, s in enumerate(stages) if s.kind != "linear")
     side = max(int(np.ceil(np.sqrt(sizes.estimate.area / FILLS[0]))), longest + 2 * widest) + 4

@@ -54,15 +54,12 @@ class Quickest(Fitting):
 
     def _fit_attention(self, draft: Draft, i: int, op: graph.Attention, price: float) -> bool:
         """The block of attention stage i that is best for it and the linears beside it."""
-        problem, alike, longest = self.problem, self.problem.alike[i], self.problem.limits.sides[0]
+        alike, touched = self.problem.alike[i], self.beside(i)
         if alike != i:
             self.dictate(draft, i, op, *draft.attention[alike])
             return True
-        touched = self.on([problem.classes.source[i], problem.classes.output[i]])
         best: tuple[float, tuple[int, int]] | None = None
-        for columns, rows in product((1, 3), steps(problem.context, longest)):
-            if op.heads * columns > longest:
-                continue
+        for columns, rows in product(*self.blocks(op)):
             self.dictate(draft, i, op, columns, rows)
             total = self._sum(draft, touched, price)
             if total is not None and (best is None or total < best[0]):

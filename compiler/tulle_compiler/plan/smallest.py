@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 
 from tulle_compiler.plan.costs import StageCost, attention_fits, mean_interval
 from tulle_compiler.plan.fitting import FINE, Fitting, steps
@@ -76,14 +77,19 @@ class Smallest(Fitting):
         return True
 
     def _block(self, draft: Draft, i: int, op: graph.Attention, period: float) -> tuple[int, int] | None:
-        """The smallest block (columns, rows) of workers per head that keeps within the period and SRAM."""
-        problem, longest = self.problem, self.problem.limits.sides[0]
-        for columns in (1, 3):
-            self.dictate(draft, i, op, columns, 1)
-            if op.heads * columns > longest or not self._fits(draft, problem.producer(i), period):
-                continue
-            choices = steps(-(-problem.context // columns), longest)
-            first = bisect_left(choices, True, key=lambda rows: attention_fits(problem, i, columns, rows, period))
-            if first < len(choices):
-                return columns, choices[first]
-        return None
+        """The block (columns, rows) of tiles per head that takes the fewest PEs, with the linears beside it."""
+        columns, rows = self.blocks(op)
+        found = (self._fewest_rows(draft, i, op, c, rows, period) for c in columns)
+        return min((each for each in found if each), default=(0.0, None))[1]
+
+    def _fewest_rows(
+        self, draft: Draft, i: int, op: graph.Attention, columns: int, choices: Sequence[int], period: float
+    ) -> tuple[float, tuple[int, int]] | None:
+        """With that many columns the smallest block that keeps within the period and SRAM, behind its PEs and those of
+        the linears beside it; None if there is none, or they do not."""
+        first = bisect_left(choices, True, key=lambda rows: attention_fits(self.problem, i, columns, rows, period))
+        if first == len(choices):
+            return None
+        self.dictate(draft, i, op, columns, choices[first])
+        costs = [self._within(draft, n, period) for n in self.beside(i) if self.known(draft, n)]
+        return (sum(cost.area for cost in costs if cost), (columns, choices[first])) if all(costs) else None
