@@ -31,7 +31,7 @@ def main() -> None:
         for name in ("sparse", "dense"):
             model, program = MODELS / f"gpt2_topics_{name}.onnx", Path(folder) / f"{name}.tulle"
             report = Path(folder) / f"{name}.json"
-            tulle("compile", str(model), "-o", str(program), "--mesh", MESH, "--chunk", CHUNK)
+            tulle("compile", str(model), "-o", str(program), "--mesh", MESH, "--replicas", "1", "--chunk", CHUNK)
             verify = ["--verify", str(model)] if name == "sparse" else []
             tulle("run", str(program), "--prompt", PROMPT, "--report", str(report), *verify)
             reports[name] = json.loads(report.read_text())

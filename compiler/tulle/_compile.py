@@ -22,12 +22,14 @@ def compile(
     prune: str | None = None,
     ignore_sparsity: bool = False,
     objective: Literal["latency", "throughput"] = "throughput",
+    replicas: int | None = None,
     logits: Literal["all", "last"] = "all",
     seed: int = 0,
 ) -> Artifact:
     """Compile the ONNX file `model`; the options are those of `tulle compile`.
 
-    mesh: (width, height) in PEs; chunk and context: tokens; prune: "magnitude:0.75", "random:0.75" or "mask:FILE".
+    mesh: (width, height) in PEs; chunk and context: tokens; replicas: copies of the pipeline on the mesh; prune:
+    "magnitude:0.75", "random:0.75" or "mask:FILE".
     Raises the errors of `tulle_ir.diagnostics`.
     """
     options = CompileOptions(
@@ -41,6 +43,7 @@ def compile(
         prune=prune,
         ignore_sparsity=ignore_sparsity,
         objective=objective,
+        replicas=replicas,
         logits=logits,
         seed=seed,
     )

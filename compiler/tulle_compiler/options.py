@@ -10,7 +10,8 @@ from tulle_ir.code import DType
 
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
-    """See design section 9. chunk, context: tokens (None: the plan's choice); mesh: (width, height) in PEs."""
+    """See design section 9. chunk, context: tokens (None: the plan's choice); mesh: (width, height) in PEs; replicas:
+    copies of the pipeline on the mesh (None: the plan's choice)."""
 
     target: str = "wse2"
     mesh: tuple[int, int] | None = None
@@ -22,6 +23,7 @@ class CompileOptions:
     prune: str | None = None
     ignore_sparsity: bool = False
     objective: Literal["latency", "throughput"] = "throughput"
+    replicas: int | None = None
     logits: Literal["all", "last"] = "all"
     seed: int = 0
     level: Literal["graph", "plan", "placed", "routed", "program"] = "program"

@@ -1,8 +1,7 @@
 """All passes in order, and what a compilation gives.
 
 import -> prune -> plan -> place -> route -> emit -> verify. Pruning comes before planning because the plan balances
-non-zeros; placing comes before routing because a net's shape follows from where its ends are. If the regions of a plan
-cannot be placed or routed, planning is repeated with smaller ones.
+non-zeros; placing comes before routing because a net's shape follows from where its ends are (mapping.py).
 """
 
 from __future__ import annotations
@@ -15,23 +14,18 @@ from typing import Any, TypeVar
 
 from tulle_compiler.emit import Emit
 from tulle_compiler.frontend import import_onnx
+from tulle_compiler.mapping import MapModel
 from tulle_compiler.options import CompileOptions
-from tulle_compiler.place import Place
-from tulle_compiler.plan.planner import PlanModel, fills_of
+from tulle_compiler.plan.replicas import stand
 from tulle_compiler.prune import PruneReport, parse_prune, prune
 from tulle_compiler.reporting import compile_report, manifest
-from tulle_compiler.route import Route
 from tulle_ir.artifact import Artifact
 from tulle_ir.diagnostics import DoesNotFit
 from tulle_ir.graph import Graph
-from tulle_ir.placed import Placed
-from tulle_ir.plan import Plan
 from tulle_ir.program import Program
 from tulle_ir.report import Report
-from tulle_ir.routed import Routed
 from tulle_ir.target import Target, load_target
 from tulle_ir.text import print_stages
-from tulle_ir.verify_plan import require_sound_pass
 from tulle_ir.verify_program import require_valid
 
 __all__ = ["CompileOptions", "Compiled", "compile_graph", "compile_model"]
@@ -84,40 +78,13 @@ def compile_graph(
         graph, pruned = watch("prune", lambda: prune(graph, parse_prune(options.prune or ""), options.seed))
     stages: dict[str, Any] = {"graph": graph}
     if options.level != "graph":
-        stages |= _map(graph, options, target, watch)
+        stages |= MapModel(graph, options, target, watch).stages()
     if options.level == "program":
-        program = watch("emit", lambda: Emit(target)(stages["routed"]))
+        program = watch("emit", lambda: stand(Emit(target)(stages["routed"]), stages["plan"].replicas, options.mesh))
         watch("verify", lambda: require_valid(program, target))
         stages["program"] = program
     report = compile_report(stages, graph, target, options)
     return Compiled(stages, report, manifest(graph, options, stages, report, pruned))
-
-
-def _map(graph: Graph, options: CompileOptions, target: Target, watch: _Watch) -> dict[str, Any]:
-    """Plan, place and route; on failure again with less of the mesh covered."""
-    failure: DoesNotFit | None = None
-    for fill in fills_of(graph, options):
-        try:
-            plan: Plan = watch("plan", lambda fill=fill: PlanModel(options, target, fill)(graph))
-            _verify(plan, target, watch)
-            if options.level == "plan":
-                return {"plan": plan}
-            placed = watch("place", lambda plan=plan: Place(seed=options.seed, target=target)(plan))
-            _verify(placed, target, watch)
-            if options.level == "placed":
-                return {"plan": plan, "placed": placed}
-            routed: Routed = watch("route", lambda placed=placed: Route(target=target)(placed))
-            _verify(routed, target, watch)
-            return {"plan": plan, "placed": placed, "routed": routed}
-        except DoesNotFit as error:
-            failure = failure or error
-    assert failure is not None
-    raise failure
-
-
-def _verify(stage: Plan | Placed | Routed, target: Target, watch: _Watch) -> None:
-    """Hold a pass to the invariants of what it made."""
-    watch("verify", lambda: require_sound_pass(stage, target))
 
 
 def check_mesh(options: CompileOptions, target: Target) -> None:

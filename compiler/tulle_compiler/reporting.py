@@ -10,15 +10,16 @@ from typing import Any
 
 from tulle_compiler.accounting import account
 from tulle_compiler.options import CompileOptions
+from tulle_compiler.prediction import behind_last_token, prediction, tokens_per_second, turns_of
 from tulle_compiler.prune import PruneReport
 from tulle_ir.artifact import manifest_of
 from tulle_ir.graph import Graph
 from tulle_ir.graph_check import tensor_widths
 from tulle_ir.memory import memory_map, memory_of, pes_used
 from tulle_ir.placed import Placed
-from tulle_ir.plan import Kernel as PlannedKernel
 from tulle_ir.plan import Plan
 from tulle_ir.program import Program
+from tulle_ir.replicas import written_out
 from tulle_ir.report import Accounting, Kernel, Limit, Memory, PerChunk, Report, Utilization
 from tulle_ir.target import Target
 
@@ -30,7 +31,8 @@ def compile_report(stages: Mapping[str, Any], graph: Graph, target: Target, opti
     program: Program | None = stages.get("program")
     memory, used = Memory(), 0
     if program is not None:
-        held, mask = memory_map(program, target), pes_used(program)
+        whole = written_out(program)
+        held, mask = memory_map(whole, target), pes_used(whole)
         memory, used = memory_of(held, mask, target), int(mask.sum())
     facts = plan.options if plan else {}
     counted = account(graph, options.context, ignore_sparsity=options.ignore_sparsity)
@@ -38,11 +40,13 @@ def compile_report(stages: Mapping[str, Any], graph: Graph, target: Target, opti
     return Report(
         status="compiled",
         target=target.name,
-        mesh=plan.mesh if plan else (target.width, target.height),
+        mesh=_mesh(plan, options) if plan else (target.width, target.height),
+        replicas=plan.replicas if plan else 1,
         chunk=int(facts.get("chunk", 0)),
         context=int(facts.get("context", 0)),
         dtype=str(facts.get("dtype", "")),
         predicted_cycles=None if predicted is None else round(predicted),
+        tokens_per_second=round(tokens_per_second(plan, target)) if plan else None,
         limit=_limit(plan) if plan else None,
         bound_cycles=round(max((k.cost.bound for k in plan.kernels), default=0)) if plan else 0,
         ideal_cycles=round(max((k.cost.ideal for k in plan.kernels), default=0)) if plan else 0,
@@ -53,9 +57,14 @@ def compile_report(stages: Mapping[str, Any], graph: Graph, target: Target, opti
     )
 
 
+def _mesh(plan: Plan, options: CompileOptions) -> tuple[int, int]:
+    """The whole mesh, with all copies."""
+    return options.mesh or (plan.mesh[0], plan.mesh[1] * plan.replicas)
+
+
 def _limit(plan: Plan) -> Limit:
     """The kernel that takes longest between two chunks."""
-    once = _once(plan)
+    once = behind_last_token(plan)
     every = [kernel for k, kernel in enumerate(plan.kernels) if k not in once]
     slowest = max(every, key=lambda kernel: kernel.cost.predicted)
     return Limit("kernel", slowest.name, round(slowest.cost.predicted))
@@ -82,61 +91,6 @@ def _kernel(plan: Plan, placed: Placed | None, k: int) -> Kernel:
             ideal=round(kernel.cost.ideal, 1),
         ),
     )
-
-
-def turns_of(kernel: PlannedKernel) -> int:
-    """How many copies of a kernel take chunks in turn."""
-    return int(kernel.params.get("turns", 1))
-
-
-def prediction(plan: Plan, placed: Placed | None = None) -> dict[str, Any]:
-    """Cycles until a full chunk has passed all kernels, and between two chunks in steady state.
-
-    Both grow with the tokens before the chunk: the latency by `latency_growth` cycles per token, the interval where one
-    of the `growing` kernels, (cycles without history, cycles per token), takes longer.
-    """
-    half = int(plan.options.get("context", 0)) // 2
-    costs, once = [kernel.cost for kernel in plan.kernels], _once(plan)
-    growth = sum(cost.growth for cost in costs)
-    growing = {(round(cost.predicted - half * cost.growth, 3), round(cost.growth, 6)) for cost in costs if cost.growth}
-    return {
-        "latency_cycles": _latency(plan, placed) - half * growth,
-        "latency_growth": growth,
-        "interval_cycles": max(cost.predicted for k, cost in enumerate(costs) if not cost.growth and k not in once),
-        "growing": sorted(list(pair) for pair in growing),
-        "turns": max(map(turns_of, plan.kernels)),
-    }
-
-
-def _once(plan: Plan) -> set[int]:
-    """The kernels behind one that passes on the last token of a sequence only."""
-    once: set[int] = set()
-    for k in range(len(plan.kernels)):
-        makers = (net.source.kernel for net in plan.nets if net.sink.kernel == k and net.source.kernel >= 0)
-        if any(maker in once or plan.kernels[maker].params.get("last_only") for maker in makers):
-            once.add(k)
-    return once
-
-
-def _latency(plan: Plan, placed: Placed | None) -> float:
-    """Cycles of a lone chunk on its slowest way through the kernels, and from each to the next."""
-    arrived = [0.0] * len(plan.kernels)
-    left: list[float] = []
-    for k, kernel in enumerate(plan.kernels):
-        left.append(arrived[k] + kernel.cost.latency)
-        for net in plan.nets:
-            if net.source.kernel == k and net.sink.kernel > k:
-                to = net.sink.kernel
-                arrived[to] = max(arrived[to], left[k] + _hops(plan, placed, k, to))
-    return max(left)
-
-
-def _hops(plan: Plan, placed: Placed | None, a: int, b: int) -> float:
-    """Between the centers of two kernels; before they are placed, half their sides."""
-    if placed is None:
-        return sum(plan.kernels[k].width + plan.kernels[k].height for k in (a, b)) / 2
-    (ax, ay, aw, ah), (bx, by, bw, bh) = (placed.frames[k].region for k in (a, b))
-    return abs(ax + aw / 2 - bx - bw / 2) + abs(ay + ah / 2 - by - bh / 2)
 
 
 def manifest(

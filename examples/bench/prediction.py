@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _run() -> Report:
-    session = Session(compile_model(MODEL, CompileOptions(mesh=MESH, chunk=CHUNK)).artifact)
+    session = Session(compile_model(MODEL, CompileOptions(mesh=MESH, chunk=CHUNK, replicas=1)).artifact)
     ids = np.random.default_rng(0).integers(0, session.program.protocol.vocab, (1, TOKENS))
     session.run(None, {session.inputs[0].name: ids})
     return session.report

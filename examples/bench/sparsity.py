@@ -23,7 +23,7 @@ SPARSITIES = (0.0, 0.5, 0.75, 0.9)
 def main() -> None:
     """A row per sparsity."""
     graph = import_onnx(DENSE)
-    options = CompileOptions(mesh=MESH)
+    options = CompileOptions(mesh=MESH, replicas=1)
     print(f"the dense GPT-2 of gpt2_topics, pruned: {TOKENS} tokens, {MESH[0]} x {MESH[1]} PEs of wse2")
     print(f"{'pruned':>8}{'chunk':>7}{'cycles':>10}{'predicted':>11}{'bound':>9}{'ideal':>9}{'AXPYs':>12}", end="")
     print(f"{'compile s':>11}{'run s':>8}{'crossings/s':>13}")

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tulle_ir.placed import HostLink
 from tulle_ir.program import Port
 from tulle_ir.target import Target
+
+
+def share_of(target: Target, replicas: int) -> Target:
+    """The target as one of so many equal copies sees it that stand one below the other and work at the same time: a
+    share of its rows and of its host links, rounded down."""
+    return replace(target, height=target.height // replicas, io_links=target.io_links // replicas)
 
 
 def host_links(target: Target, mesh: tuple[int, int]) -> tuple[HostLink, ...]:

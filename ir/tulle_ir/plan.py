@@ -145,7 +145,10 @@ class HostNet:
 
 @dataclass(frozen=True)
 class Plan:
-    """Kernels and nets. `options` are the compile options that matter further on (plain values)."""
+    """Kernels and nets of one pipeline. `options` are the compile options that matter further on (plain values).
+
+    Of a pipeline that stands several times on a mesh, `mesh` is the part of one copy.
+    """
 
     name: str
     mesh: tuple[int, int]
@@ -155,6 +158,12 @@ class Plan:
     host: tuple[HostNet, ...]
     options: Mapping[str, int | float | str] = field(default_factory=dict)
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def replicas(self) -> int:
+        """How many copies stand side by side on the whole mesh and share its host links."""
+        told = self.options.get("replicas", 1)
+        return told if isinstance(told, int) and told > 1 else 1
 
     def __eq__(self, other: object) -> bool:
         """Equal fields, and tensors of equal names, types, shapes and bits."""

@@ -249,9 +249,20 @@ class Protocol:
     last_only: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """How often all that a program declares stands on its mesh: copy k is moved by k * (step_x, step_y). The host deals
+    the sequences of a batch to the copies in turn; tensors are there once. See replicas.py."""
+
+    count: int = 1
+    step_x: int = 0
+    step_y: int = 0
+
+
 @dataclass(frozen=True)
 class Program:
-    """Everything an engine needs, and nothing of the model it came from but the symbols."""
+    """Everything an engine needs, and nothing of the model it came from but the symbols. Of a program that stands
+    several times on the mesh all coordinates are those of the first copy."""
 
     target: str
     mesh: tuple[int, int]
@@ -261,6 +272,7 @@ class Program:
     classes: tuple[ProgramClass, ...] = ()
     streams: tuple[HostStream, ...] = ()
     protocol: Protocol | None = None
+    replicas: Replicas = Replicas()
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:

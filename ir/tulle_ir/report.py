@@ -135,13 +135,14 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One region. busy, waiting and blocked are shares of its PE-cycles; `own_cycles`: what it needs by itself for the
-    whole run. A run that did not end well has no figures from there on. `turn` (t, g): it is one of g copies, and takes
-    chunks t, t + g, ..."""
+    """One region; of several replicas the slowest one's (`replica`, from 0; None if there is but one). busy, waiting
+    and blocked are shares of its PE-cycles; `own_cycles`: what it needs by itself for the whole run. A run that did not
+    end well has no figures from there on. `turn` (t, g): it is one of g copies, and takes chunks t, t + g, ..."""
 
     name: str
     origin: str
     region: tuple[int, int, int, int]
+    replica: int | None = None
     nonzeros: int = 0
     cycles: int = 0
     busy: float = 0.0
@@ -169,18 +170,21 @@ class Wall:
 class Report:
     """`cycles`: of the run; `bound_cycles`: what this mapping cannot beat; `ideal_cycles`: what no mapping on these
     PEs beats; `predicted_cycles`: by the cost model, `prediction_error`: predicted / cycles - 1. `status`: "ok",
-    "deadlock", "fault", "limit"; "compiled" for a compilation. `dtype` is "" for a hand-written program.
+    "deadlock", "fault", "limit"; "compiled" for a compilation. `dtype` is "" for a hand-written program. `replicas`:
+    copies of the pipeline on the mesh; `tokens_per_second`: of all of them (a compilation: predicted, of a long batch).
     """
 
     status: str
     target: str
     mesh: tuple[int, int]
+    replicas: int = 1
     tokens: int = 0
     chunk: int = 0
     context: int = 0
     dtype: str = ""
     cycles: int | None = None
     time_us: float | None = None
+    tokens_per_second: int | None = None
     first_token_cycles: int | None = None
     predicted_cycles: int | None = None
     prediction_error: float | None = None

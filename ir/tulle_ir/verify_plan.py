@@ -29,6 +29,7 @@ from typing import assert_never
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.graph import Graph
 from tulle_ir.graph_check import check_graph
+from tulle_ir.host_links import share_of
 from tulle_ir.placed import Placed
 from tulle_ir.plan import Plan
 from tulle_ir.routed import Routed
@@ -56,7 +57,7 @@ def verify_stage(stage: EarlyStage, target: Target | None = None, places: Places
         case _:
             assert_never(stage)
     findings = Findings(stage, places)
-    target = target or load_target(plan.target)
+    target = share_of(target or load_target(plan.target), plan.replicas)
     check_plan(plan, target, findings)
     if placed is not None and not findings.found:  # later checks rely on the earlier invariants
         check_placed(placed, target, findings)
@@ -71,7 +72,8 @@ def require_valid_stage(stage: EarlyStage, places: Places | None = None, target:
 
 
 def require_sound_pass(stage: EarlyStage, target: Target) -> None:
-    """Raise BadInput unless what a pass added to its input keeps the invariants (the input's were checked then)."""
+    """Raise BadInput unless what a pass added to its input keeps the invariants (the input's were checked then);
+    `target` as the pass saw it."""
     findings = Findings(stage)
     match stage:
         case Graph():

@@ -25,7 +25,9 @@ fabric    12. Colors are below `usable_colors`; paths stay on the mesh and end t
               comes down or goes up has a queue.
 hosts     16. Host ports lie at the edge, once each, where a route takes or hands over their color; the features of an
               output come out once. (warning: an edge that no stream serves)
-liveness  17. (warning) Something starts every task, unblocks blocked ones, and uses every queue.
+replicas  17. Copies lie on the mesh, in boxes that do not overlap; edges where routes lead to the host stay edges;
+              streams have sequences to deal. So what holds of the first copy holds of all, and only that is looked at.
+liveness  18. (warning) Something starts every task, unblocks blocked ones, and uses every queue.
 
 What cannot be proved before the run - that bounds given by registers hold, that no cycle of waits forms - the engines
 catch: a fault or a deadlock is reported with PE, task and cycle. Nothing here walks over PEs in Python.
@@ -47,6 +49,7 @@ from tulle_ir.verify.liveness import check_liveness
 from tulle_ir.verify.memory import check_memory
 from tulle_ir.verify.names import check_class_names, check_program_names
 from tulle_ir.verify.reach import check_banks, check_reach
+from tulle_ir.verify.replicas import check_replicas
 from tulle_ir.verify.scope import Scope, scope_of
 
 
@@ -62,6 +65,7 @@ def verify_program(program: Program, target: Target, places: Places | None = Non
     if mesh_is_sound:
         entries = check_fabric(program, target, owners(program, findings), findings)
         check_hosts(program, entries, findings)
+        check_replicas(program, entries, findings)
     return findings.found
 
 

@@ -9,14 +9,15 @@ from tulle_runtime.result import RunResult
 
 
 def first_token_cycles(program: Program, result: RunResult, chunking: Chunking | None) -> int:
-    """The cycle by which the first chunk has arrived completely, on every port of every output (RAW: everything).
+    """The cycle by which the first chunk has arrived completely, on every port of every output (RAW: everything), of
+    the first copy, which runs the first sequence; `chunking`: of its share.
 
     A chunk leaves the mesh feature by feature, so its first token is complete only with the chunk. 0 if the run
     ended before.
     """
     outputs = [stream for stream in program.streams if not stream.is_input]
     latest = 0
-    for stream, ports in zip(outputs, result.outputs, strict=True):
+    for stream, ports in zip(outputs, result.outputs, strict=False):  # those of further copies come behind
         cut, _ = output_chunking(stream, program.protocol, chunking)
         for port, arrivals in zip(stream.ports, ports, strict=True):
             if port.turn:

@@ -36,14 +36,19 @@ class LinkLoads:
     wavelets: list[int]
 
 
-def link_loads(program: Program, result: RunResult, inputs: list[list[np.ndarray]]) -> list[LinkLoads]:
-    """Of the whole run; `inputs` are the wavelets that were to be sent, u32 per port of each input stream."""
+def link_loads(program: Program, whole: Program, result: RunResult, inputs: list[list[np.ndarray]]) -> list[LinkLoads]:
+    """Of the whole run; `whole`: the program with its copies written out; `inputs`: the wavelets that were to be sent,
+    u32 per port of each input stream."""
     sent = [[len(port) for port in ports] for ports in inputs]
     received = [[len(arrivals.values) for arrivals in ports] for ports in result.outputs]
     return [
-        _loads([stream for stream in program.streams if stream.is_input is is_input], is_input, wavelets)
+        LinkLoads(is_input, ", ".join(s.name for s in _of(program, is_input)), _loads(_of(whole, is_input), wavelets))
         for is_input, wavelets in ((True, sent), (False, received))
     ]
+
+
+def _of(program: Program, is_input: bool) -> list[HostStream]:
+    return [stream for stream in program.streams if stream.is_input is is_input]
 
 
 def whole_bounds(slots: np.ndarray, links: Iterable[LinkLoads]) -> Bounds:
@@ -96,9 +101,9 @@ def _predicted(kernel: Kernel) -> int | None:
     return round(told.predicted * told.chunks)
 
 
-def _loads(streams: list[HostStream], is_input: bool, wavelets: list[list[int]]) -> LinkLoads:
+def _loads(streams: list[HostStream], wavelets: list[list[int]]) -> list[int]:
     loads: Counter[tuple[int, int, str]] = Counter()
     for stream, lengths in zip(streams, wavelets, strict=True):
         for port, length in zip(stream.ports, lengths, strict=True):
             loads[port.x, port.y, port.side] += length
-    return LinkLoads(is_input, ", ".join(stream.name for stream in streams), list(loads.values()))
+    return list(loads.values())

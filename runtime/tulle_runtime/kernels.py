@@ -5,7 +5,7 @@ A kernel is the region of a symbol; nothing here knows what it computes. docs/re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class KernelCounts:
     """The counters of a kernel's PEs with code, i64 [PEs] each, row by row."""
 
     def __init__(self, symbol: Symbol, grids: Grids) -> None:
+        self.region = symbol.region
         x, y, width, height = symbol.region
         counts, up = grids.counts, grids.upstream
         region = np.s_[..., y : y + height, x : x + width]
@@ -123,8 +124,8 @@ def attribution(kernel: KernelCounts) -> Attribution:
 
 
 def straggler(kernel: KernelCounts, symbol: Symbol, program: Program) -> Straggler:
-    """The kernel's straggler by name, and what it holds."""
+    """The kernel's straggler by name, and what it holds; `symbol` as declared, the kernel may be a copy."""
     at = kernel.straggler
     pe = (int(kernel.x[at]), int(kernel.y[at]))
-    block = block_of(symbol, *pe, program)
+    block = block_of(replace(symbol, region=kernel.region), *pe, program)
     return Straggler(pe, program.classes[kernel.code[at]].name, int(kernel.slots[at]), *block)

@@ -18,6 +18,7 @@ from tulle_ir.target import Target
 from tulle_runtime.arrival import first_token_cycles
 from tulle_runtime.bounds import limit_of, link_loads, slot_bounds, whole_bounds
 from tulle_runtime.host.chunking import Chunking
+from tulle_runtime.host.dealing import Dealing
 from tulle_runtime.kernels import Grids, KernelCounts, attribution, per_chunk, straggler
 from tulle_runtime.result import PeCounts, RunResult
 from tulle_runtime.upstream import upstream_of
@@ -27,13 +28,15 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All that is known of a run. `inputs`: wavelets u32 per port of each input stream; `facts`: the manifest's key
-    "report", the JSON of the compiler's report (empty for a bare program); `seconds`: wall time of the engine."""
+    """All that is known of a run. `whole`: the program with its copies written out, `dealing`: what each copy ran;
+    `inputs`: wavelets u32 per port of each input stream of all copies; `facts`: the manifest's key "report", the JSON
+    of the compiler's report (empty for a bare program); `seconds`: wall time of the engine."""
 
     result: RunResult
     program: Program
+    whole: Program
     target: Target
-    chunking: Chunking | None
+    dealing: Dealing
     inputs: list[list[np.ndarray]]
     facts: Facts
     seconds: float
@@ -41,27 +44,29 @@ class Run:
 
 def run_report(run: Run) -> Report:
     """The report of the run; times are microseconds at the target's clock."""
-    result, protocol, chunking = run.result, run.program.protocol, run.chunking
-    held, used = memory_map(run.program, run.target), pes_used(run.program)
-    loads = link_loads(run.program, result, run.inputs)
+    result, protocol = run.result, run.program.protocol
+    held, used = memory_map(run.whole, run.target), pes_used(run.whole)
+    loads = link_loads(run.program, run.whole, result, run.inputs)
     bounds = whole_bounds(result.counts.slots[used], loads)
     kernels = _kernels(run, held.sum(axis=0), used)
-    first = first_token_cycles(run.program, result, chunking)
-    predicted = predicted_cycles(run.facts, chunking)
+    first = first_token_cycles(run.program, result, run.dealing.first)
+    predicted = predicted_cycles(run.facts, run.dealing.first)
     return Report(
         status=result.status,
         target=run.program.target,
         mesh=run.program.mesh,
-        tokens=chunking.batch * chunking.tokens if chunking else 0,
+        replicas=run.program.replicas.count,
+        tokens=run.dealing.tokens,
         chunk=protocol.chunk if protocol else 0,
         context=protocol.context if protocol else 0,
         dtype=run.facts.get("dtype", ""),
         cycles=result.cycles,
         time_us=round(result.cycles / run.target.gigahertz / 1000, 6),
+        tokens_per_second=_per_second(run),
         first_token_cycles=first,
         predicted_cycles=predicted,
         prediction_error=round(predicted / result.cycles - 1, 4) if predicted and result.status == "ok" else None,
-        limit=limit_of(kernels, loads, first, _chunks(chunking), run.facts) if result.status == "ok" else None,
+        limit=limit_of(kernels, loads, first, _chunks(run.dealing.first), run.facts) if result.status == "ok" else None,
         bound_cycles=bounds.bound,
         ideal_cycles=bounds.ideal,
         axpy=_axpys(result.counts),
@@ -72,6 +77,13 @@ def run_report(run: Run) -> Report:
         kernels=kernels,
         wall=Wall(round(run.seconds, 6), round(result.crossings / max(run.seconds, 1e-9))),
     )
+
+
+def _per_second(run: Run) -> int | None:
+    """Tokens per second at the target's clock; None for a run without tokens, or one that did not end well."""
+    if not run.dealing.tokens or run.result.status != "ok" or not run.result.cycles:
+        return None
+    return round(run.dealing.tokens / run.result.cycles * run.target.gigahertz * 1e9)
 
 
 def predicted_cycles(facts: Facts, chunking: Chunking | None) -> int | None:
@@ -116,7 +128,7 @@ def _chunks(chunking: Chunking | None, turn: int = 0, turns: int = 1) -> float |
 def _predicted_per_chunk(facts: Facts, run: Run) -> float | None:
     """What the plan says of a kernel's full chunk at the mean history of this run; its own figure is for half the
     context."""
-    told, chunking = facts.get("per_chunk", {}), run.chunking
+    told, chunking = facts.get("per_chunk", {}), run.dealing.first
     if "predicted" not in told or chunking is None:
         return None
     history = float(np.arange(0, chunking.tokens, chunking.size).mean())
@@ -129,18 +141,31 @@ def _kernels(run: Run, pe_bytes: np.ndarray, used: np.ndarray) -> tuple[Kernel, 
     if not run.program.symbols:
         return ()
     counts = run.result.counts
-    upstream = upstream_of(run.program, run.result.contended, len(counts.waited))
-    grids = Grids(counts, upstream, used, class_map(run.program), pe_bytes)
+    upstream = upstream_of(run.whole, run.result.contended, len(counts.waited))
+    code = class_map(run.whole) % max(1, len(run.program.classes))  # copies run the code of the first
+    grids = Grids(counts, upstream, used, code, pe_bytes)
     facts = {kernel["name"]: kernel for kernel in run.facts.get("kernels", [])}
-    return tuple(_kernel(symbol, run, grids, facts.get(symbol.name, {})) for symbol in run.program.symbols)
+    return tuple(
+        _kernel(symbol, _slowest(i, run, grids), run, facts.get(symbol.name, {}))
+        for i, symbol in enumerate(run.program.symbols)
+    )
 
 
-def _kernel(symbol: Symbol, run: Run, grids: Grids, facts: Facts) -> Kernel:
-    """The PEs with code in the symbol's region; `facts`: the compiler's row of the kernel, empty if there is none.
+def _slowest(i: int, run: Run, grids: Grids) -> tuple[int, KernelCounts]:
+    """Of symbol i's copies with the largest share the one that needed most cycles, of several the first: its number."""
+    busiest = [copy for copy, share in enumerate(run.dealing.shares) if share.chunking == run.dealing.first]
+    symbols = run.whole.symbols[i :: len(run.program.symbols)]
+    counted = [(copy, KernelCounts(symbols[copy], grids)) for copy in busiest]
+    return max(counted, key=lambda each: each[1].needs if each[1].slots.size else 0)
+
+
+def _kernel(symbol: Symbol, slowest: tuple[int, KernelCounts], run: Run, facts: Facts) -> Kernel:
+    """The PEs with code in the symbol's region, in the slowest copy; `facts`: the compiler's row of the kernel, empty
+    if there is none.
 
     cycles: from 0 to the last slot of any of its PEs; bound and ideal: datapath slots of the busiest and the mean PE.
     """
-    counts = KernelCounts(symbol, grids)
+    copy, counts = slowest
     bounds = slot_bounds(counts.slots)
     pe_cycles = max(run.result.cycles, 1) * max(counts.slots.size, 1)
     shares = (counts.slots, counts.waited, counts.blocked)
@@ -148,7 +173,8 @@ def _kernel(symbol: Symbol, run: Run, grids: Grids, facts: Facts) -> Kernel:
     row = Kernel(
         name=symbol.name,
         origin=symbol.origin,
-        region=symbol.region,
+        region=counts.region,
+        replica=copy if run.program.replicas.count > 1 else None,
         nonzeros=int(facts.get("nonzeros", 0)),
         cycles=1 + int(counts.last.max(initial=-1)),
         busy=busy,
@@ -163,7 +189,7 @@ def _kernel(symbol: Symbol, run: Run, grids: Grids, facts: Facts) -> Kernel:
     turn = facts.get("turn")
     if turn is not None:
         row = replace(row, turn=(turn[0], turn[1]))
-    chunks, predicted = _chunks(run.chunking, *(turn or ())), _predicted_per_chunk(facts, run)
+    chunks, predicted = _chunks(run.dealing.first, *(turn or ())), _predicted_per_chunk(facts, run)
     return replace(
         row,
         own_cycles=counts.needs,

@@ -12,14 +12,13 @@ from tulle_ir.artifact import Artifact
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.program import HostStream, Program, StreamFormat
 from tulle_ir.progress import tell
+from tulle_ir.replicas import written_out
 from tulle_ir.report import Report
 from tulle_ir.target import Target, load_target
 from tulle_ir.verify_program import require_valid
 from tulle_runtime.engines import Progress, load_engine
 from tulle_runtime.faults import raise_for_status
-from tulle_runtime.host.chunking import Chunking, output_chunking
-from tulle_runtime.host.decode import decode
-from tulle_runtime.host.encode import encode
+from tulle_runtime.host.dealing import Dealing, deal, decode_dealt, encode_dealt
 from tulle_runtime.host.feeds import bind
 from tulle_runtime.metrics import Run, predicted_cycles, run_report
 from tulle_runtime.result import RunResult
@@ -56,6 +55,7 @@ class Session:
         self._progress = progress
         self._expected = 0  # cycles of the run under way, as predicted; 0: unknown
         self._simulate = load_engine(engine, self._tell)
+        self._whole = written_out(self.program)
         self._streams = {stream.name: stream for stream in self.program.streams}
 
     @property
@@ -76,10 +76,11 @@ class Session:
         self.report = self.result = None
         wanted = self._select(output_names)
         bound, chunking = bind(feeds, self.inputs, self.program)
-        self._simulate_and_report(bound, chunking)
+        dealing = deal(chunking, self.program)
+        self._simulate_and_report(bound, dealing)
         assert self.result is not None
-        raise_for_status(self.result, self.program, self.max_cycles)
-        return [self._output(value, chunking, self.result) for value in wanted]
+        raise_for_status(self.result, self._whole, self.max_cycles)
+        return [self._output(value, dealing, self.result) for value in wanted]
 
     def _select(self, names: Sequence[str] | None) -> tuple[Value, ...]:
         if names is None:
@@ -90,15 +91,15 @@ class Session:
                 raise BadInput(f"there is no output '{name}'", remedy=f"the outputs are {', '.join(by_name)}")
         return tuple(by_name[name] for name in names)
 
-    def _simulate_and_report(self, bound: Mapping[str, np.ndarray], chunking: Chunking | None) -> None:
-        tensors = self.program.tensors
-        inputs = [encode(s, bound[s.name], chunking, tensors) for s in self.program.streams if s.is_input]
+    def _simulate_and_report(self, bound: Mapping[str, np.ndarray], dealing: Dealing) -> None:
+        inputs = encode_dealt(self.program, bound, dealing)
         facts = self.manifest.get("report", {})
-        self._expected = predicted_cycles(facts, chunking) or 0
+        self._expected = predicted_cycles(facts, dealing.first) or 0
         began = time.perf_counter()
-        self.result = self._simulate(self.program, self.target, inputs, self.max_cycles)
+        self.result = self._simulate(self._whole, self.target, inputs, self.max_cycles)
         seconds = time.perf_counter() - began
-        self.report = run_report(Run(self.result, self.program, self.target, chunking, inputs, facts, seconds))
+        run = Run(self.result, self.program, self._whole, self.target, dealing, inputs, facts, seconds)
+        self.report = run_report(run)
 
     def _tell(self, cycle: int, crossings: int) -> None:
         """The engine has come so far."""
@@ -106,14 +107,10 @@ class Session:
         if self._progress is not None:
             self._progress(cycle, crossings)
 
-    def _output(self, value: Value, chunking: Chunking | None, result: RunResult) -> np.ndarray:
+    def _output(self, value: Value, dealing: Dealing, result: RunResult) -> np.ndarray:
         """The array of one output, from the arrivals at its ports."""
         stream = self._streams[value.stream]
-        index = [s.name for s in self.program.streams if not s.is_input].index(stream.name)
-        arrived = [arrivals.values for arrivals in result.outputs[index]]
-        cut, whole = output_chunking(stream, self.program.protocol, chunking)
-        array = decode(stream, arrived, cut, self.program.tensors, check_position=whole)
-        return _as_declared(array, value, stream)
+        return _as_declared(decode_dealt(self.program, stream, result.outputs, dealing), value, stream)
 
 
 def _program_of(source: Artifact | Program) -> tuple[Program, Mapping[str, Any]]:

@@ -96,6 +96,7 @@ def test_a_mismatch_is_told(
         (("m.onnx", "--prune", "half:0.5"), 2, "not magnitude:S, random:S or mask:FILE"),
         (("m.onnx", "--level", "final"), 2, "invalid choice: 'final'"),
         (("m.onnx", "--context", "0"), 2, "0 is not above zero"),
+        (("m.onnx", "--replicas", "0"), 2, "0 is not above zero"),
     ],
 )
 def test_bad_requests(arguments: tuple[str, ...], code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,6 +107,28 @@ def test_bad_requests(arguments: tuple[str, ...], code: int, message: str, capsy
 def test_a_mesh_that_the_machine_does_not_have(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compile_(model, "--mesh", "2000x3") == 4
     assert "2000 x 3 PEs was asked for, wse2 has 750 x 994" in capsys.readouterr().err
+
+
+def test_replicas_run_verified(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "m.tulle"
+    assert compile_(model, "-o", out, *SMALL, "--replicas", "2", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["replicas"], told["mesh"]) == (2, [12, 12])
+    assert main(["run", str(out), "--verify", str(model), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["verified"]["holds"]
+    assert (found["replicas"], found["tokens"]) == (2, 20)
+    assert found["tokens_per_second"] > 0
+
+
+def test_more_replicas_than_the_mesh_can_hold(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compile_(model, *SMALL, "--replicas", "8", "-o", tmp_path / "m.tulle") == 4
+    told = capsys.readouterr().err
+    assert "each of 8 replicas has 12 x 1 of the 12 x 12 PEs" in told
+    assert "to change: fewer --replicas" in told
+    assert compile_(model, *SMALL, "--replicas", "13") == 4
+    assert "a mesh of 12 x 12 PEs of generic has 12 rows" in capsys.readouterr().err
+    assert not (tmp_path / "m.tulle").exists()
 
 
 def test_nothing_is_written_when_compiling_fails(model: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tulle.__main__ import main
 PROGRAMS = Path(__file__).parents[1] / "programs"
 DOUBLE = str(PROGRAMS / "double.tlir")
 AXPY = str(PROGRAMS / "axpy.tlir")
+ECHOES = str(PROGRAMS / "echoes.tlir")
 
 
 def inspect(*arguments: str) -> int:
@@ -53,6 +54,24 @@ def test_one_net_shows_text_and_map(capsys: pytest.CaptureFixture[str]) -> None:
     shown = lines(capsys)
     assert shown[0] == "net y: 1 path on color 1 through 3 routers"
     assert "  s+h" in shown
+
+
+def test_replicas_are_told_of_and_mapped(capsys: pytest.CaptureFixture[str]) -> None:
+    assert inspect(ECHOES) == 0
+    shown = lines(capsys)
+    assert "  mesh      1 x 5 PEs of generic, 3 used" in shown
+    assert "  replicas  3, one every (0, 2) PEs; classes, nets and kernels are those of one" in shown
+    map_ = shown.index("mesh 1 x 5")
+    assert shown[map_ + 1 : map_ + 6] == ["  A", "  .", "  A", "  .", "  A"]
+    assert inspect(ECHOES, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["replicas"] == {"count": 3, "step": [0, 2]}
+
+
+def test_a_pe_and_a_net_of_a_replica_are_called_by_its_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert inspect(ECHOES, "--pe", "0,4") == 0
+    assert lines(capsys)[0] == "PE (0, 4): class pe@2 (1 x 1 PEs, this is number 0); echo@2 (from /Identity)"
+    assert inspect(ECHOES, "--net", "ids@1") == 0
+    assert lines(capsys)[3] == "  color 0: from west at (0, 2), end ramp"
 
 
 def test_the_text_of_a_stage_is_canonical(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,9 @@ CHUNK, CHUNKS = 4, 2
 
 def execute(graph: Graph, mesh: tuple[int, int], chunk: int = CHUNK, context: int | None = None) -> Session:
     """Runs two full chunks of seeded input."""
-    session = Session(compile_graph(graph, CompileOptions(mesh=mesh, chunk=chunk, context=context)).artifact)
+    session = Session(
+        compile_graph(graph, CompileOptions(mesh=mesh, replicas=1, chunk=chunk, context=context)).artifact
+    )
     rng, tokens = np.random.default_rng(0), chunk * CHUNKS
     ids = rng.integers(0, graph.input.width, (1, tokens))
     rows = rng.standard_normal((tokens, graph.input.width)).astype(np.float32)

@@ -21,7 +21,7 @@ WIDTHS = (24, 96, 64, 16)
 
 
 def options(**given: object) -> CompileOptions:
-    return replace(CompileOptions(target="generic", mesh=(40, 40), dtype="f16", chunk=1), **given)  # type: ignore[arg-type]
+    return replace(CompileOptions(target="generic", mesh=(40, 40), replicas=1, dtype="f16", chunk=1), **given)  # type: ignore[arg-type]
 
 
 def filters(compiled: Compiled) -> list[tuple[int, int]]:

@@ -26,7 +26,7 @@ from tulle_runtime.session import Session
 
 DEMO = Path(__file__).parents[2] / "examples" / "gpt2_topics" / "gpt2_topics_sparse.onnx"
 WAFER = CompileOptions(level="plan")
-PART = CompileOptions(mesh=(64, 64))
+PART = CompileOptions(mesh=(64, 64), replicas=1)
 
 
 def small_gpt() -> Graph:

@@ -18,7 +18,7 @@ from tulle_ir.plan import Plan
 from tulle_runtime.session import Session
 
 VOCABULARY = 2001
-OPTIONS = CompileOptions(mesh=(80, 80), dtype="f32")
+OPTIONS = CompileOptions(mesh=(80, 80), replicas=1, dtype="f32")
 
 
 @cache
@@ -65,7 +65,7 @@ def test_a_linear_with_bias_and_activation_may_be_in_parts(parts: int, monkeypat
 
 def test_many_outputs_are_dealt_to_parts_and_tokens_follow_each_other_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = gpt(width=64, heads=4, blocks=1, vocabulary=8000, hidden=128)
-    options = CompileOptions(mesh=(100, 100), level="plan")
+    options = CompileOptions(mesh=(100, 100), replicas=1, level="plan")
     chosen = compile_graph(graph, options).stages["plan"]
     whole = compiled_in(1, monkeypatch, graph, options).stages["plan"]
     assert kernels_of(chosen, "gather") > 1

@@ -146,5 +146,6 @@ programs = st.builds(
     tuples(classes, 2),
     tuples(streams, 2),
     st.none() | protocols,
+    st.builds(p.Replicas, small, small, small),
     st.dictionaries(names, arrays, max_size=3),
 )

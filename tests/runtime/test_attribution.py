@@ -144,7 +144,7 @@ def test_a_run_that_failed_has_no_attribution() -> None:
 
 @pytest.fixture(scope="module")
 def session() -> Session:
-    compiled = compile_model(MODEL, CompileOptions(mesh=(64, 64), chunk=4))
+    compiled = compile_model(MODEL, CompileOptions(mesh=(64, 64), replicas=1, chunk=4))
     session = Session(compiled.artifact, verified=True)
     session.run(None, {"input_ids": np.arange(32)[None] % 60})
     return session

@@ -14,6 +14,7 @@ from tulle_ir.routes import expand_routes
 from tulle_ir.target import load_target
 from tulle_runtime.arrival import first_token_cycles
 from tulle_runtime.host.chunking import Chunking
+from tulle_runtime.host.dealing import deal
 from tulle_runtime.metrics import Run, predicted_cycles, run_report
 from tulle_runtime.result import Arrivals, PeCounts, RunResult
 
@@ -52,7 +53,7 @@ def result_of(program: Program, *, slots: int, cycles: int, wavelets: int, statu
 
 def run_of(program: Program, result: RunResult, chunking: Chunking | None = None) -> Run:
     inputs = [[np.zeros(4, np.uint32)]]
-    return Run(result, program, load_target(program.target), chunking, inputs, {}, 0.5)
+    return Run(result, program, program, load_target(program.target), deal(chunking, program), inputs, {}, 0.5)
 
 
 def test_report_of_a_run(double: Program) -> None:

@@ -69,7 +69,7 @@ def _differs(part: Graph, feed: np.ndarray, outputs_of: Callable[[Graph], np.nda
 def _outputs(part: Graph, feed: np.ndarray, options: Mapping[str, Any], engine: str) -> np.ndarray:
     """Compile and run a beginning of the model, which is pruned already."""
     given = {option.name: options[option.name] for option in fields(CompileOptions) if option.name in options}
-    given |= {"prune": None, "logits": "all", "level": "program"}
+    given |= {"prune": None, "logits": "all", "replicas": 1, "level": "program"}
     if given.get("mesh"):
         given["mesh"] = tuple(given["mesh"])
     session = Session(compile_graph(part, CompileOptions(**given)).program, engine, verified=True)

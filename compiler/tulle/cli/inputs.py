@@ -62,20 +62,25 @@ def decode_tokens(tokens: list[int], tokenizer: Mapping[str, Any] | None) -> str
 
 
 def seeded_feeds(session: Session, seed: int = 0) -> Feeds:
-    """Values for every input from a seeded generator: two full chunks and a shorter one, if the context allows."""
+    """Values for every input from a seeded generator: two full chunks and a shorter one, if the context allows, for
+    each replica."""
     rng = np.random.default_rng(seed)
     protocol = session.program.protocol or Protocol(chunk=1)
     wanted = 2 * protocol.chunk + max(1, protocol.chunk // 2)
     tokens = min(wanted, protocol.context) if protocol.context else wanted
-    return {value.name: _seeded(value, tokens, protocol, rng) for value in session.inputs}
+    replicas = session.program.replicas.count
+    return {value.name: _seeded(value, tokens, replicas, protocol, rng) for value in session.inputs}
 
 
-def _seeded(value: Value, tokens: int, protocol: Protocol, rng: np.random.Generator) -> np.ndarray:
-    """The last dimension of ids, and the last but one of features, is the tokens; other free dimensions are 1."""
+def _seeded(value: Value, tokens: int, replicas: int, protocol: Protocol, rng: np.random.Generator) -> np.ndarray:
+    """The last dimension of ids, and the last but one of features, is the tokens (if there is no other, all replicas'
+    together); other free dimensions are as many as there are replicas."""
     dtype = np.dtype(value.dtype)
     integers = np.issubdtype(dtype, np.integer)
     along = len(value.shape) - (1 if integers else 2)
-    shape = [n if isinstance(n, int) else tokens if i == along else 1 for i, n in enumerate(value.shape)]
+    if along == 0:
+        tokens *= replicas if not protocol.context else 1
+    shape = [n if isinstance(n, int) else tokens if i == along else replicas for i, n in enumerate(value.shape)]
     if integers:
         return rng.integers(0, protocol.vocab or 2, shape).astype(dtype)
     return rng.standard_normal(shape).astype(dtype)

@@ -14,6 +14,7 @@ from tulle.cli.views.region_map import legend, region_map
 from tulle.cli.views.summary import summary_json, summary_parts
 from tulle.cli.views.target import target_json, target_table
 from tulle_ir.diagnostics import UsageError
+from tulle_ir.replicas import written_out
 from tulle_ir.target import load_target
 from tulle_ir.text import Stage, level_of, print_stage
 
@@ -52,22 +53,22 @@ def _show_stage(arguments: Namespace, stage: Stage) -> None:
 
 
 def _as_parts(arguments: Namespace, source: Source) -> list[Table | str]:
-    program = source.program
+    program, whole = source.program, written_out(source.program)
     target = load_target(program.target)
     if arguments.pe is not None:
-        return pe_parts(find_pe(program, *arguments.pe), program, target)
+        return pe_parts(find_pe(whole, *arguments.pe), whole, target)
     if arguments.net is not None:
-        return list(net_parts(find_net(program, arguments.net), program))
+        return list(net_parts(find_net(whole, arguments.net), whole))
     parts = summary_parts(program, target, source.manifest)
     return [*parts, region_map(program), *([legend(program)] if program.symbols else [])]
 
 
 def _as_json(arguments: Namespace, source: Source) -> dict[str, Any]:
-    program = source.program
+    program, whole = source.program, written_out(source.program)
     if arguments.pe is not None:
-        return pe_json(find_pe(program, *arguments.pe), program)
+        return pe_json(find_pe(whole, *arguments.pe), whole)
     if arguments.net is not None:
-        return net_json(find_net(program, arguments.net), program)
+        return net_json(find_net(whole, arguments.net), whole)
     return summary_json(program, load_target(program.target), source.manifest)
 
 

@@ -112,6 +112,7 @@ def _compile(parser: ArgumentParser) -> None:
     add("--prune", metavar="HOW", type=values.pruning, help="magnitude:S, random:S (S: share of zeros) or mask:FILE")
     add("--ignore-sparsity", action="store_true", help="treat zeros as weights: the dense baseline")
     add("--objective", choices=("latency", "throughput"), default="throughput", help="(default: throughput)")
+    add("--replicas", metavar="N", type=values.positive, help="copies on the mesh (default: as many of --mesh as pay)")
     add("--logits", choices=("all", "last"), default="all", help="of every token, or the last one (default: all)")
     add("--seed", metavar="S", type=values.integer, default=0, help="of placement and pruning (default: 0)")
     add("--level", choices=LEVELS, default="program", help="last stage to make (default: program)")

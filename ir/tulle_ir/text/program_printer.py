@@ -18,6 +18,7 @@ from tulle_ir.program import (
     Protocol,
     Queue,
     Register,
+    Replicas,
     Route,
     Symbol,
     Table,
@@ -41,6 +42,8 @@ def print_program(program: Program) -> str:
 def _items(program: Program) -> Iterator[str]:
     if program.protocol is not None:
         yield _protocol(program.protocol)
+    if program.replicas != Replicas():
+        yield _replicas(program.replicas)
     for symbol in program.symbols:
         yield _symbol(symbol)
     for stream in program.streams:
@@ -57,6 +60,10 @@ def _protocol(protocol: Protocol) -> str:
     vocab = f" vocab {protocol.vocab}" if protocol.vocab else ""
     last = " last only" if protocol.last_only else ""
     return f"protocol chunk {protocol.chunk}{context}{vocab}{last}"
+
+
+def _replicas(replicas: Replicas) -> str:
+    return f"replicas {replicas.count} step ({replicas.step_x}, {replicas.step_y})"
 
 
 def _symbol(symbol: Symbol) -> str:

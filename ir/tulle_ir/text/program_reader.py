@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from lark import Token, v_args
 
-from tulle_ir.program import HostStream, Program, ProgramClass, Protocol, Route, Symbol
+from tulle_ir.program import HostStream, Program, ProgramClass, Protocol, Replicas, Route, Symbol
 from tulle_ir.tensors import Layered
 from tulle_ir.text.array_reader import ArrayReader, check_stored
 from tulle_ir.text.class_reader import all_of
@@ -30,9 +30,10 @@ class ProgramReader(ArrayReader):
     """Methods are named after the grammar's rules."""
 
     def program(self, keyword: Token, name: Token, target: Token, mesh: Token, *items: object) -> Program:
-        protocols = all_of(Protocol, items)
-        if len(protocols) > 1:
-            raise error("a program has at most one protocol", keyword)
+        protocols, replicas = all_of(Protocol, items), all_of(Replicas, items)
+        for what, found in (("protocol", protocols), ("number of replicas", replicas)):
+            if len(found) > 1:
+                raise error(f"a program has at most one {what}", keyword)
         program = Program(
             target=str(target),
             mesh=size_of(mesh),
@@ -42,6 +43,7 @@ class ProgramReader(ArrayReader):
             classes=self._classes(items),
             streams=all_of(HostStream, items),
             protocol=protocols[0] if protocols else None,
+            replicas=replicas[0] if replicas else Replicas(),
             tensors=self._tensors(all_of(Declared, items)),
         )
         return self.put(keyword, program)
@@ -50,6 +52,9 @@ class ProgramReader(ArrayReader):
         self, keyword: Token, chunk: int, context: int | None, vocab: int | None, last: Token | None
     ) -> Protocol:
         return self.put(keyword, Protocol(chunk, context or 0, vocab or 0, last is not None))
+
+    def replicas(self, keyword: Token, count: int, step: tuple[int, int]) -> Replicas:
+        return self.put(keyword, Replicas(count, *step))
 
     def symbol(self, keyword: Token, name: Token, region: tuple[int, int, int, int], *named: Token | None) -> Symbol:
         return self.put(keyword, Symbol(str(name), region, *(str(text or "") for text in named)))

@@ -102,10 +102,11 @@ def _rows(
     by_group = np.split(_in_place(stream, port, words, chunking, sizes), np.cumsum(sizes)[:-1], axis=1)
     parts = []
     for group, part in zip(groups, by_group, strict=True):
-        chunks = part.reshape(chunking.batch, group.chunks, -1)
+        wavelets = stream.dtype.wavelets(group.tokens)
+        chunks = part.reshape(chunking.batch, group.chunks, port.header + rows * wavelets)
         if port.header:
             _check_headers(stream, port, chunks[..., 0], chunking, group, check_position)
-        body = chunks[..., port.header :].reshape(chunking.batch, group.chunks, rows, -1)
+        body = chunks[..., port.header :].reshape(chunking.batch, group.chunks, rows, wavelets)
         values = unpack(body, group.tokens, stream.dtype).swapaxes(2, 3)
         parts.append(values.reshape(chunking.batch, group.chunks * group.tokens, rows))
     return np.concatenate(parts, axis=1)

@@ -56,8 +56,9 @@ def _group(rows: np.ndarray, port: HostPort, stream: HostStream, chunking: Chunk
     """u32 [B, wavelets] of a group of chunks: per chunk a header, if the port has one, and a row per feature."""
     tokens = rows[:, group.first : group.first + group.chunks * group.tokens]
     by_chunk = tokens.reshape(chunking.batch, group.chunks, group.tokens, rows.shape[-1]).swapaxes(2, 3)
-    words = pack(by_chunk, stream.dtype).reshape(chunking.batch, group.chunks, -1)
+    wavelets = rows.shape[-1] * stream.dtype.wavelets(group.tokens)
+    words = pack(by_chunk, stream.dtype).reshape(chunking.batch, group.chunks, wavelets)
     if port.header:
         headers = np.broadcast_to(chunking.headers(group)[None, :, None], (*words.shape[:2], 1))
         words = np.concatenate([headers, words], axis=2)
-    return words.reshape(chunking.batch, -1)
+    return words.reshape(chunking.batch, words.shape[1] * words.shape[2])

@@ -9,6 +9,7 @@ import numpy as np
 from tulle.cli.table import Table
 from tulle_ir.memory import grid_axes
 from tulle_ir.program import Program, Symbol
+from tulle_ir.replicas import written_out
 
 GREEK = "αβγδεζηθικλμνξοπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
 CYRILLIC = "бвгджзийлптфцчшщъыэюяБДЖИЙЛЦЧШЩЪЫЭЮЯ"
@@ -18,15 +19,18 @@ UNUSED = "."
 
 
 def region_map(program: Program, columns: int = 78, rows: int = 40) -> str:
-    """The map, at most `columns` x `rows` characters; a terminal's cell is about twice as high as wide."""
-    width, height = program.mesh
+    """The map, at most `columns` x `rows` characters; a terminal's cell is about twice as high as wide. All copies of a
+    kernel have its letter."""
+    whole, (width, height) = written_out(program), program.mesh
     step = max(1, -(-width // columns), -(-height // (2 * rows)))
     step_y = step if step == 1 and height <= rows else 2 * step
     cells = np.full((-(-height // step_y), -(-width // step)), UNUSED)
-    for of in program.classes:
+    for of in whole.classes:
         xs, ys = grid_axes(of.grid)
         cells[np.ix_(np.unique(ys // step_y), np.unique(xs // step))] = NAMELESS
-    for letter, symbol in sorted(lettered(program), key=lambda pair: -pair[1].region[2] * pair[1].region[3]):
+    letters = [letter for letter, _ in lettered(program)]
+    copies = zip(letters * program.replicas.count, whole.symbols, strict=True)
+    for letter, symbol in sorted(copies, key=lambda pair: -pair[1].region[2] * pair[1].region[3]):
         x, y, w, h = symbol.region
         cells[y // step_y : -(-(y + h) // step_y), x // step : -(-(x + w) // step)] = letter
     scale = f", one character per {step} x {step_y} PEs" if step_y > 1 else ""

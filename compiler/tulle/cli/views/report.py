@@ -26,12 +26,17 @@ def summary_table(report: Report) -> Table:
     width, height = report["mesh"]
     use = report["utilization"]
     rows: list[tuple[Cell, ...]] = [("mesh", f"{width} x {height} PEs of {report['target']}")]
+    if report["replicas"] > 1:
+        rows.append(("replicas", f"{report['replicas']} of the pipeline"))
     if report.get("tokens"):
         rows.append(("tokens", f"{report['tokens']:,} in chunks of {report['chunk']}"))
     rows += [(label, f"{report[key]:,}") for key, label in _CYCLES if report.get(key)]
     rows += _prediction(report) + _limit(report)
     if report.get("time_us"):
         rows.append(("time", f"{report['time_us']:,.3f} us at the target's clock"))
+    if report.get("tokens_per_second"):
+        foretold = ", predicted for a long batch" if report["status"] == "compiled" else ""
+        rows.append(("tokens per second", f"{report['tokens_per_second']:,}{foretold}"))
     if use["pes_used"]:
         rows.append(("PEs used", f"{use['pes_used']:,}"))
     if report.get("cycles"):

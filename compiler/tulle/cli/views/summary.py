@@ -9,11 +9,12 @@ from typing import Any
 from tulle.cli.table import Cell, Table
 from tulle.cli.views.report import memory_table
 from tulle_ir.memory import count_instructions, memory_map, memory_of, pes_used
-from tulle_ir.program import HostStream, Program
+from tulle_ir.program import HostStream, Program, Replicas
+from tulle_ir.replicas import written_out
 from tulle_ir.target import Target
 
 KERNELS = 20  # shown
-SAID = ("mesh", "target", "level")  # options that other lines tell of
+SAID = ("mesh", "target", "level", "replicas")  # options that other lines tell of
 
 
 def summary_parts(program: Program, target: Target, manifest: Mapping[str, Any]) -> list[Table | str]:
@@ -23,6 +24,7 @@ def summary_parts(program: Program, target: Target, manifest: Mapping[str, Any])
     rows: list[tuple[Cell, ...]] = [
         ("program", program.name or "(nameless)"),
         ("mesh", f"{width} x {height} PEs of {program.target}, {facts['pes_used']:,} used"),
+        *_replicas(program.replicas),
         ("classes", f"{facts['classes']:,} with {facts['instructions']:,} instructions"),
         ("nets", f"{facts['nets']:,} on {facts['colors']} of {target.usable_colors} colors"),
         *((_direction(stream), _stream_text(stream)) for stream in program.streams),
@@ -44,14 +46,16 @@ def summary_parts(program: Program, target: Target, manifest: Mapping[str, Any])
 
 
 def summary_json(program: Program, target: Target, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The summary as JSON; memory as in a report."""
-    held, used = memory_map(program, target), pes_used(program)
+    """The summary as JSON; memory as in a report, of all copies; kernels of one."""
+    whole = written_out(program)
+    held, used = memory_map(whole, target), pes_used(whole)
     per_pe = held.sum(axis=0)
     colors = {bundle.color for route in program.routes for bundle in route.bundles}
     return {
         "name": program.name,
         "target": program.target,
         "mesh": list(program.mesh),
+        "replicas": {"count": program.replicas.count, "step": [program.replicas.step_x, program.replicas.step_y]},
         "pes_used": int(used.sum()),
         "classes": len(program.classes),
         "instructions": sum(count_instructions(t.code) for of in program.classes for t in of.tasks),
@@ -69,6 +73,13 @@ def _kernel(name: str, origin: str, region: tuple[int, int, int, int], per_pe: A
     inside = per_pe[y : y + height, x : x + width]
     held = {"max_pe_bytes": int(inside.max(initial=0)), "total_bytes": int(inside.sum())}
     return {"name": name, "origin": origin, "region": list(region), **held}
+
+
+def _replicas(replicas: Replicas) -> list[tuple[Cell, ...]]:
+    if replicas.count == 1:
+        return []
+    step = f"one every ({replicas.step_x}, {replicas.step_y}) PEs"
+    return [("replicas", f"{replicas.count}, {step}; classes, nets and kernels are those of one")]
 
 
 def _direction(stream: HostStream) -> str:
