@@ -7,6 +7,7 @@ import pytest
 
 from tulle_compiler.kernels.tiles import nonzeros_by_input, nonzeros_per_tile
 from tulle_compiler.partition import balanced, contiguous
+from tulle_compiler.partition_swaps import swapped
 from tulle_compiler.partition_tiles import balanced_tiles, deal
 
 
@@ -89,3 +90,23 @@ def test_outputs_are_dealt_to_parts_of_equal_counts_and_work() -> None:
     assert sorted(np.concatenate(parts).tolist()) == list(range(97))
     assert {len(part) for part in parts} == {24, 25}
     assert np.ptp([work[part].sum() for part in parts]) <= work.max()
+
+
+def test_swaps_even_out_tiles_that_dealing_cannot() -> None:
+    """Features of 40 matrices at once, as on a residual stream: lanes stay as large, the heaviest tile gets lighter."""
+    work = np.random.default_rng(4).binomial(64, 0.25, (256, 40)).astype(np.float32)
+    dealt = balanced(work, 16, 16)
+    cut = swapped(work, dealt, (4, 64))
+    assert sorted(cut.order.tolist()) == list(range(256))
+    assert cut.sizes.tolist() == dealt.sizes.tolist()
+    before, after = (np.add.reduceat(work[c.order], c.start[:-1], axis=0).max() for c in (dealt, cut))
+    assert after < before
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_swaps_never_make_the_worst_lane_worse(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    work, cut = rng.random((30, 3)) ** 4, contiguous(30, 4)
+    better = swapped(work, cut, (3, 16), beside=rng.random((4, 3)) * 0)
+    loads = [np.add.reduceat(work[c.order], c.start[:-1], axis=0) ** 16 for c in (cut, better)]
+    assert loads[1].sum(axis=1).max() <= loads[0].sum(axis=1).max() * (1 + 1e-4)

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from math import isqrt
 
 import numpy as np
 
 from tulle_compiler.kernels.attention_tile import slice_bounds
 from tulle_compiler.kernels.tiles import nonzeros_by_input, nonzeros_by_output
 from tulle_compiler.partition import Partition, balanced, contiguous, from_lists
+from tulle_compiler.partition_swaps import swapped
 from tulle_compiler.plan.lanes import LaneClasses
 from tulle_compiler.plan.lower import Stage
 from tulle_compiler.plan.sizes import Sizes
 from tulle_ir.graph import Attention, Linear
 from tulle_ir.progress import steps
+
+PAIR = 2  # linears on most classes; of more, as on the residual stream, no lane suits all without swaps
+LOADS = 2**17  # of tiles that are looked at for a swap: what takes about a millisecond
 
 
 def cut_classes(stages: list[Stage], classes: LaneClasses, sizes: Sizes, dense: Mapping[int, bool]) -> list[Partition]:
@@ -88,9 +93,17 @@ def _balanced(
             work.append(_scaled(nonzeros_by_output(stage.op.weight, outputs)))
     if lanes == 1 or not work or all(np.all(w == w[0]) for w in work):
         return contiguous(width, lanes)
-    return balanced(np.concatenate(work, axis=1), lanes, -(-width // lanes))
+    together = np.concatenate(work, axis=1)
+    cut = balanced(together, lanes, -(-width // lanes))
+    return swapped(together, cut, _look(together.shape[1])) if len(work) > PAIR else cut
+
+
+def _look(tiles: int) -> tuple[int, int]:
+    """How many features of a lane, and of all others, a swap looks at."""
+    heaviest = min(12, max(2, isqrt(LOADS // (16 * tiles))))
+    return heaviest, max(16, min(256, LOADS // (heaviest * tiles)))
 
 
 def _scaled(nonzeros: np.ndarray) -> np.ndarray:
-    """The work of features [features, tiles] in f32, scaled to the mean of one tile for all linears alike."""
-    return nonzeros * np.float32(nonzeros.shape[1])
+    """The work of features [features, tiles] in f32, such that the mean of a tile is the same for all linears."""
+    return nonzeros * np.float32(nonzeros.shape[1] / max(1, nonzeros.sum(dtype=np.int64)))

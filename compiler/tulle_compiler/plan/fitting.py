@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
 from tulle_compiler.kernels.attention_tile import MOST_COLUMNS
-from tulle_compiler.plan.costs import Costs, StageCost
+from tulle_compiler.plan.costs import StageCost, attention_costs, line_costs
 from tulle_compiler.plan.lanes import LaneClasses, is_free
+from tulle_compiler.plan.linear_costs import LinearCosts
 from tulle_compiler.plan.problem import Problem
 from tulle_compiler.plan.sizes import Draft, Estimate, Sizes
 from tulle_ir import graph
@@ -26,7 +27,9 @@ class Fitting:
     settings: tuple[float, ...]  # from the one that takes fewest PEs to the fastest
 
     def __init__(self, problem: Problem) -> None:
-        self.problem, self.costs = problem, Costs(problem)
+        self.problem, self.costs = problem, LinearCosts(problem)
+        self.attention = cache(partial(attention_costs, problem))
+        self.line = cache(partial(line_costs, problem))
         self.kinds = Counter(problem.alike)
         self.base = base_class(problem)
         self.choices = steps(problem.classes.width[self.base], problem.limits.sides[0])
@@ -86,14 +89,14 @@ class Fitting:
     def linears(self, draft: Draft, i: int) -> tuple[StageCost, ...]:
         """The costs of linear stage i by its number of finishers."""
         classes = self.problem.classes
-        return self.costs.linear(self.problem.alike[i], draft.lanes[classes.source[i]], draft.lanes[classes.output[i]])
+        return self.costs.of(self.problem.alike[i], draft.lanes[classes.source[i]], draft.lanes[classes.output[i]])
 
     def other(self, draft: Draft, i: int) -> StageCost | None:
         """The cost of a stage that is no linear."""
         classes, kind = self.problem.classes, self.problem.stages[i].kind
         if kind == "attention":
-            return self.costs.attention(i, *draft.attention[i])
-        return self.costs.line(i, draft.lanes[classes.source[i] if kind == "gather" else classes.output[i]])
+            return self.attention(i, *draft.attention[i])
+        return self.line(i, draft.lanes[classes.source[i] if kind == "gather" else classes.output[i]])
 
     def sizes(self, draft: Draft, costs: Mapping[int, StageCost]) -> Sizes | None:
         """The sizes with their estimate; None if a region is too long for the mesh. costs: of a stage of each kind."""

@@ -37,9 +37,11 @@ def in_parts(problem: Problem, parts: int) -> Problem:
     head, op = len(stages), linear.op
     assert isinstance(op, ops.Linear)
     wires = _forked(stages, linear, parts)
-    is_dense, used = problem.dense[head], np.count_nonzero(op.weight, axis=0)
+    is_dense = problem.dense[head]
+    used = np.zeros(linear.width) if is_dense else np.count_nonzero(op.weight, axis=0)
     density, dense = dict(problem.density), dict(problem.dense)
-    for part, features in enumerate(deal(0 * used if is_dense else used, parts)):
+    dealt = np.array_split(np.arange(linear.width), parts) if is_dense else deal(used, parts)
+    for part, features in enumerate(dealt):
         i, size = len(stages), len(op.weight) * len(features)
         density[i], dense[i] = 1.0 if is_dense else int(used[features].sum()) / size, is_dense
         wire = Wire(gather.inputs[0][1].tensor, i, "y")
@@ -61,8 +63,10 @@ def _forked(stages: list[Stage], linear: Stage, parts: int) -> list[Wire]:
 
 def _part(linear: Stage, op: ops.Linear, wire: Wire, features: np.ndarray, part: int) -> Stage:
     """Some output features of a linear."""
-    bias = None if op.bias is None else op.bias[features]
-    of = replace(op, weight=columns_of(op.weight, features), bias=bias)
+    first, last = features[[0, -1]]
+    follow = last - first + 1 == len(features)  # no copy then
+    weight = op.weight[:, first : last + 1] if follow else columns_of(op.weight, features)
+    of = replace(op, weight=weight, bias=None if op.bias is None else op.bias[features])
     return replace(_named(linear, part, features), op=of, inputs=[("x", wire)])
 
 

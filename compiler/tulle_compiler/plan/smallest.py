@@ -5,13 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from tulle_compiler.plan.costs import StageCost, attention_fits, mean_interval
+from tulle_compiler.plan.costs import StageCost, mean_interval
 from tulle_compiler.plan.fitting import FINE, Fitting, steps
 from tulle_compiler.plan.sizes import Draft, Sizes
 from tulle_ir import graph
 
 SLOWEST, FASTEST = 2.0**27, 32.0  # cycles per chunk
 RATIO = 1.02  # of neighbouring periods
+SLOWED = 1.02  # share of a period by which history may lengthen its mean
 ONCE = 8  # periods that a stage may take which works once per sequence
 SEQUENCES = 16  # that follow each other without a pause
 TOKENS = 512  # length of a sequence where the model sets none
@@ -87,9 +88,15 @@ class Smallest(Fitting):
     ) -> tuple[float, tuple[int, int]] | None:
         """With that many columns the smallest block that keeps within the period and SRAM, behind its PEs and those of
         the linears beside it; None if there is none, or they do not."""
-        first = bisect_left(choices, True, key=lambda rows: attention_fits(self.problem, i, columns, rows, period))
+        first = bisect_left(choices, True, key=lambda rows: self._keeps_up(i, columns, rows, period))
         if first == len(choices):
             return None
         self.dictate(draft, i, op, columns, choices[first])
         costs = [self._within(draft, n, period) for n in self.beside(i) if self.known(draft, n)]
         return (sum(cost.area for cost in costs if cost), (columns, choices[first])) if all(costs) else None
+
+    def _keeps_up(self, i: int, columns: int, rows: int, period: float) -> bool:
+        """Whether attention stage i stays within SRAM and, but for a little at the end of a sequence, the period."""
+        cost = self.attention(i, columns, rows)
+        context = self.problem.context
+        return cost is not None and mean_interval(period, cost.period, cost.growth, context) <= SLOWED * period
