@@ -15,7 +15,7 @@ from tulle_compiler.pipeline import compile_graph
 from tulle_ir.graph import Graph, Linear
 from tulle_ir.plan import Kernel
 
-OPTIONS = CompileOptions(mesh=(100, 100), level="plan")
+OPTIONS = CompileOptions(mesh=(64, 64), level="plan")
 
 
 def model(pattern: str) -> Graph:

@@ -15,7 +15,7 @@ from tulle_compiler.frontend import import_onnx
 from tulle_compiler.options import CompileOptions
 from tulle_compiler.pipeline import Compiled, compile_graph
 from tulle_compiler.plan.costs import mean_interval
-from tulle_compiler.plan.fitting import Fitting
+from tulle_compiler.plan.fitting import Choice, Fitting
 from tulle_compiler.plan.problem import problem_of
 from tulle_compiler.plan.search import search
 from tulle_compiler.plan.sizes import Estimate, Sizes
@@ -93,11 +93,11 @@ class Table(Fitting):
 
     def __init__(self, table: Mapping[int, list[tuple[float, float]]]) -> None:
         super().__init__(replace(problem_of(small_gpt(), PART, load_target("wse2"), (64, 64), 0.5), chunk=4))
-        self.table, self.choices = table, tuple(table)
+        self.table, self.choices = table, tuple(map(Choice, table))
 
-    def fit(self, base_lanes: int, setting: float) -> Sizes | None:
-        cycles, area = self.table[base_lanes][int(setting)]
-        return Sizes((base_lanes,), {}, {}, {}, Estimate(cycles, cycles, 0.0, frozenset(), area))
+    def fit(self, choice: Choice, setting: float) -> Sizes | None:
+        cycles, area = self.table[choice.lanes][int(setting)]
+        return Sizes((choice.lanes,), {}, {}, {}, Estimate(cycles, cycles, 0.0, frozenset(), area))
 
     def cycles(self, sizes: Sizes) -> float:
         return sizes.estimate.period

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache, partial
+from itertools import product
 
 import numpy as np
 
@@ -20,11 +22,21 @@ APART = 1.08  # ratio of neighbouring numbers of lanes tried
 FINE = 1.01  # the same where the first that fits is taken
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Lanes of the base class (the residual stream), and by which factor attention may lengthen the mean interval of a
+    sequence, its period growing with history."""
+
+    lanes: int
+    slowed: float = 1.0
+
+
 class Fitting:
-    """A problem and its costs, for the lanes of its base class (the residual stream) and a setting that decides between
-    area and speed. `kinds`: how many stages there are like each of those that are looked at."""
+    """A problem and its costs: sizes for a choice, and a setting that decides between area and speed. `kinds`: how many
+    stages there are like each of those that are looked at."""
 
     settings: tuple[float, ...]  # from the one that takes fewest PEs to the fastest
+    slowed: tuple[float, ...] = (1.0,)
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.costs = problem, LinearCosts(problem)
@@ -32,9 +44,10 @@ class Fitting:
         self.line = cache(partial(line_costs, problem))
         self.kinds = Counter(problem.alike)
         self.base = base_class(problem)
-        self.choices = steps(problem.classes.width[self.base], problem.limits.sides[0])
+        lanes = steps(problem.classes.width[self.base], problem.limits.sides[0])
+        self.choices = tuple(Choice(*each) for each in product(lanes, self.slowed if self.attentions() else (1.0,)))
 
-    def fit(self, base_lanes: int, setting: float) -> Sizes | None:
+    def fit(self, choice: Choice, setting: float) -> Sizes | None:
         """Sizes, or None if nothing fits."""
         raise NotImplementedError
 

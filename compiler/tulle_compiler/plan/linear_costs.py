@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
+from math import sqrt
 
 from tulle_compiler.kernels.filtered import SHARE
 from tulle_compiler.kernels.finish import finish_bytes, finish_latency, finish_slots
 from tulle_compiler.kernels.linear import tile_bytes, tile_slots
 from tulle_compiler.plan.costs import StageCost
+from tulle_compiler.plan.cuts import PAIR
+from tulle_compiler.plan.lanes import is_free
 from tulle_compiler.plan.problem import Problem
 
-IMBALANCE = 1.1  # heaviest tile over the mean one
+UNEVEN = {True: 1.4, False: 3.0}  # standard deviations of the heaviest tile, if one side is balanced for it or not
 MAX_FINISHERS = 12
 
 
@@ -18,7 +22,9 @@ class LinearCosts:
     """The costs of a problem's linears, each computed once."""
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+        self.problem, classes = problem, problem.classes
+        linears = [i for i, stage in enumerate(problem.stages) if stage.kind == "linear"]
+        self.linears = Counter(c for i in linears for c in (classes.source[i], classes.output[i]))
         self.of = cache(self._of)
         self._finishing = cache(self._finishing_of)
 
@@ -38,12 +44,19 @@ class LinearCosts:
     def _tile(self, i: int, k: int, r: int) -> float | None:
         """Slots of the heaviest tile of k x r features; None if it exceeds SRAM."""
         problem, precision, dense = self.problem, self.problem.precision, self.problem.dense[i]
-        nonzeros = k * r * problem.density[i] * (1 if dense else IMBALANCE)
+        nonzeros = float(k * r) if dense else self._heaviest(i, k * r)
         if tile_bytes(int(nonzeros), k, r, dense, precision, problem.chunk) > problem.limits.bytes:
             return None
         shares = (None, SHARE) if i in problem.behind_relu else (None,)
         args = nonzeros, k, r, dense, precision, problem.limits.target, self._chunk(i)
         return min(float(tile_slots(*args, share)) for share in shares)
+
+    def _heaviest(self, i: int, weights: int) -> float:
+        """Non-zeros of the heaviest of the tiles, zeros being random."""
+        density, classes = self.problem.density[i], self.problem.classes
+        balanced = any(is_free(classes, c) and self.linears[c] <= PAIR for c in (classes.source[i], classes.output[i]))
+        deviation = sqrt(weights * density * (1 - density))
+        return min(float(weights), weights * density + UNEVEN[balanced] * deviation)
 
     def _finishing_of(self, i: int, rows: int) -> tuple[tuple[int, float, float], ...]:
         """(finishers, period, latency) of lanes of `rows` features, as long as more of them shorten either."""

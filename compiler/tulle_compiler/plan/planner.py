@@ -27,7 +27,7 @@ CHUNKS = {"throughput": (4, 8, 16, 32), "latency": (1,)}  # tokens per chunk tha
 FITTINGS = {"throughput": Smallest, "latency": Quickest}
 LONGEST_CHUNK = 255  # tokens
 LONGEST_ALONE = {"throughput": LONGEST_CHUNK, "latency": 4}  # tokens per chunk of a linear by itself
-FILLS = (0.55, 0.4, 0.28, 0.18)  # shares of a given mesh that regions may cover, tried in turn
+FILLS = (0.8, 0.7, 0.62, 0.55, 0.45, 0.36, 0.28, 0.18)  # shares of a given mesh that regions may cover, tried in turn
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 from tulle_compiler.plan.costs import StageCost
-from tulle_compiler.plan.fitting import Fitting, steps
+from tulle_compiler.plan.fitting import Choice, Fitting, steps
 from tulle_compiler.plan.sizes import Draft, Sizes
 from tulle_ir import graph
 
@@ -22,9 +22,9 @@ class Quickest(Fitting):
         """Of a lone chunk half-way through the context."""
         return sizes.estimate.latency
 
-    def fit(self, base_lanes: int, setting: float) -> Sizes | None:
+    def fit(self, choice: Choice, setting: float) -> Sizes | None:
         """The sizes of least latency at a price per PE."""
-        draft = self.draft(base_lanes)
+        draft = self.draft(choice.lanes)
         for i, op in self.attentions():
             if not self._fit_attention(draft, i, op, setting):
                 return None

@@ -6,7 +6,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from tulle_compiler.plan.fitting import Fitting
+from tulle_compiler.plan.fitting import Choice, Fitting
 from tulle_compiler.plan.problem import Problem
 from tulle_compiler.plan.sizes import Sizes
 from tulle_ir.diagnostics import DoesNotFit
@@ -17,17 +17,17 @@ REMEDY = "a larger --mesh, a smaller --chunk or --context, more pruning"
 
 @dataclass(frozen=True)
 class _Fastest:
-    """Of one fitting and number of base lanes: the last setting whose sizes fit the mesh, and its cycles."""
+    """Of one fitting and choice: the last setting whose sizes fit the mesh, and its cycles."""
 
     fitting: Fitting
-    lanes: int
+    choice: Choice
     setting: int
     cycles: float
 
 
 def search(fittings: list[Fitting]) -> tuple[Problem, Sizes]:
     """The problem and sizes chosen, or DoesNotFit with the smallest demand met."""
-    fastest = [found for fitting in fittings for lanes in fitting.choices if (found := _fastest(fitting, lanes))]
+    fastest = [found for fitting in fittings for choice in fitting.choices if (found := _fastest(fitting, choice))]
     if not fastest:
         raise _misfit(fittings)
     limit = NEARLY * min(each.cycles for each in fastest)
@@ -38,17 +38,17 @@ def search(fittings: list[Fitting]) -> tuple[Problem, Sizes]:
     return fitting.problem, sizes
 
 
-def _fastest(fitting: Fitting, lanes: int) -> _Fastest | None:
+def _fastest(fitting: Fitting, choice: Choice) -> _Fastest | None:
     """The fastest sizes that fit the mesh."""
     room = fitting.problem.limits.area
 
     def too_large(setting: float) -> bool:
-        sizes = fitting.fit(lanes, setting)
+        sizes = fitting.fit(choice, setting)
         return sizes is None or sizes.estimate.area > room
 
     setting = bisect_left(fitting.settings, True, key=too_large) - 1
-    sizes = fitting.fit(lanes, fitting.settings[setting]) if setting >= 0 else None
-    return _Fastest(fitting, lanes, setting, fitting.cycles(sizes)) if sizes else None
+    sizes = fitting.fit(choice, fitting.settings[setting]) if setting >= 0 else None
+    return _Fastest(fitting, choice, setting, fitting.cycles(sizes)) if sizes else None
 
 
 def _smallest(fastest: _Fastest, limit: float) -> Sizes:
@@ -56,11 +56,11 @@ def _smallest(fastest: _Fastest, limit: float) -> Sizes:
     fitting = fastest.fitting
 
     def fast_enough(setting: float) -> bool:
-        sizes = fitting.fit(fastest.lanes, setting)
+        sizes = fitting.fit(fastest.choice, setting)
         return sizes is not None and fitting.cycles(sizes) <= limit
 
     settings = fitting.settings[: fastest.setting]
-    sizes = fitting.fit(fastest.lanes, fitting.settings[bisect_left(settings, True, key=fast_enough)])
+    sizes = fitting.fit(fastest.choice, fitting.settings[bisect_left(settings, True, key=fast_enough)])
     assert sizes is not None
     return sizes
 
@@ -69,7 +69,7 @@ def _misfit(fittings: list[Fitting]) -> DoesNotFit:
     """Why nothing fits."""
     limits = fittings[0].problem.limits
     width, height = limits.mesh
-    slowest = (fitting.fit(lanes, fitting.settings[0]) for fitting in fittings for lanes in fitting.choices)
+    slowest = (fitting.fit(choice, fitting.settings[0]) for fitting in fittings for choice in fitting.choices)
     areas = [sizes.estimate.area for sizes in slowest if sizes]
     if not areas:
         what = f"no region sizes keep every PE within {limits.bytes} bytes on a mesh of {width} x {height} PEs"

@@ -6,15 +6,14 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from tulle_compiler.plan.costs import StageCost, mean_interval
-from tulle_compiler.plan.fitting import FINE, Fitting, steps
+from tulle_compiler.plan.fitting import FINE, Choice, Fitting, steps
 from tulle_compiler.plan.sizes import Draft, Sizes
 from tulle_ir import graph
 
 SLOWEST, FASTEST = 2.0**27, 32.0  # cycles per chunk
 RATIO = 1.02  # of neighbouring periods
-SLOWED = 1.02  # share of a period by which history may lengthen its mean
 ONCE = 8  # periods that a stage may take which works once per sequence
-SEQUENCES = 16  # that follow each other without a pause
+SEQUENCES = 8  # that follow each other without a pause
 TOKENS = 512  # length of a sequence where the model sets none
 
 
@@ -22,6 +21,7 @@ class Smallest(Fitting):
     """Settings are periods in cycles per chunk."""
 
     settings = tuple(SLOWEST / RATIO**n for n in range(770))
+    slowed = 1.02, 1.1, 1.25
 
     def cycles(self, sizes: Sizes) -> float:
         """Of some sequences as long as the context: the first chunk's way, and an interval for each further one."""
@@ -31,10 +31,10 @@ class Smallest(Fitting):
         chunks = SEQUENCES * -(-tokens // problem.chunk)
         return expected.latency + (chunks - 1) * max([expected.period, *intervals])
 
-    def fit(self, base_lanes: int, setting: float) -> Sizes | None:
+    def fit(self, choice: Choice, setting: float) -> Sizes | None:
         """The smallest sizes for a period."""
-        draft = self.draft(base_lanes)
-        if not self._fit_attention(draft, setting):
+        draft = self.draft(choice.lanes)
+        if not self._fit_attention(draft, setting, choice.slowed):
             return None
         if not all(self._fit_lanes(draft, members, setting) for members in self.open_groups(draft)):
             return None
@@ -67,36 +67,39 @@ class Smallest(Fitting):
         """Whether a stage stays within the period; one with a side without lanes yet counts as fitting."""
         return not self.known(draft, i) or self._within(draft, i, period) is not None
 
-    def _fit_attention(self, draft: Draft, period: float) -> bool:
+    def _fit_attention(self, draft: Draft, period: float, slowed: float) -> bool:
         """Columns and rows per head, hence the lanes of the classes around each attention."""
         for i, op in self.attentions():
             alike = self.problem.alike[i]
-            block = self._block(draft, i, op, period) if alike == i else draft.attention[alike]
+            block = self._block(draft, i, op, period, slowed) if alike == i else draft.attention[alike]
             if block is None:
                 return False
             self.dictate(draft, i, op, *block)
         return True
 
-    def _block(self, draft: Draft, i: int, op: graph.Attention, period: float) -> tuple[int, int] | None:
+    def _block(self, draft: Draft, i: int, op: graph.Attention, period: float, slowed: float) -> tuple[int, int] | None:
         """The block (columns, rows) of tiles per head that takes the fewest PEs, with the linears beside it."""
-        columns, rows = self.blocks(op)
-        found = (self._fewest_rows(draft, i, op, c, rows, period) for c in columns)
-        return min((each for each in found if each), default=(0.0, None))[1]
+        best: tuple[float, tuple[int, int]] | None = None
+        columns, choices = self.blocks(op)
+        for c in columns:
+            rows = self._fewest_rows(i, c, choices, period, slowed)
+            if rows is None:
+                continue
+            self.dictate(draft, i, op, c, rows)
+            costs = [self._within(draft, n, period) for n in self.beside(i) if self.known(draft, n)]
+            area = sum(cost.area for cost in costs if cost)
+            if all(costs) and (best is None or area < best[0]):
+                best = area, (c, rows)
+        return best[1] if best else None
 
-    def _fewest_rows(
-        self, draft: Draft, i: int, op: graph.Attention, columns: int, choices: Sequence[int], period: float
-    ) -> tuple[float, tuple[int, int]] | None:
-        """With that many columns the smallest block that keeps within the period and SRAM, behind its PEs and those of
-        the linears beside it; None if there is none, or they do not."""
-        first = bisect_left(choices, True, key=lambda rows: self._keeps_up(i, columns, rows, period))
-        if first == len(choices):
-            return None
-        self.dictate(draft, i, op, columns, choices[first])
-        costs = [self._within(draft, n, period) for n in self.beside(i) if self.known(draft, n)]
-        return (sum(cost.area for cost in costs if cost), (columns, choices[first])) if all(costs) else None
-
-    def _keeps_up(self, i: int, columns: int, rows: int, period: float) -> bool:
-        """Whether attention stage i stays within SRAM and, but for a little at the end of a sequence, the period."""
-        cost = self.attention(i, columns, rows)
+    def _fewest_rows(self, i: int, columns: int, choices: Sequence[int], period: float, slowed: float) -> int | None:
+        """The fewest rows that keep attention stage i within SRAM and, on the mean over a sequence, nearly within the
+        period."""
         context = self.problem.context
-        return cost is not None and mean_interval(period, cost.period, cost.growth, context) <= SLOWED * period
+
+        def keeps_up(rows: int) -> bool:
+            cost = self.attention(i, columns, rows)
+            return cost is not None and mean_interval(period, cost.period, cost.growth, context) <= slowed * period
+
+        first = bisect_left(choices, True, key=keeps_up)
+        return choices[first] if first < len(choices) else None
