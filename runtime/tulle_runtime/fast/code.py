@@ -90,6 +90,8 @@ def _layout(cls: ProgramClass, first_task: int) -> np.ndarray:
     layout[w.C_THREAD_COUNT] = 1 + max((_thread(instruction) for instruction in everything), default=-1)
     layout[w.C_TASK_COUNT] = len(cls.tasks)
     layout[w.C_INPUTS] = sum(1 << index for index, queue in enumerate(cls.queues) if queue.is_input)
+    wakers = {task.queue for task in cls.tasks if task.trigger == Trigger.DATA}
+    layout[w.C_WAKERS] = sum(1 << index for index, queue in enumerate(cls.queues) if queue.name in wakers)
     layout[w.C_FIRST_TASK] = first_task
     layout[w.C_SIZE] = layout[w.C_THREADS] + w.THREAD_WORDS * (layout[w.C_THREAD_COUNT] + 1)
     return layout

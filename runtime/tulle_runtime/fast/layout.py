@@ -18,7 +18,7 @@ from tulle_runtime.fast.machine import Machine
 
 _LOG = 1 << 16  # least entries of the output log
 _NONE = -1 << 40  # an entry has no such output
-_AHEAD = 8  # most cycles
+_AHEAD = 16  # most cycles
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
     first_pe, first_link = len(routers), len(routers) + len(place)
     entities = first_link + len(links)
 
-    channels = _Channels(entries, target, router_of, first_pe + pe_at, pe_at >= 0)
+    channels = _Channels(entries, target, router_of, first_pe, first_pe + pe_at, pe_at >= 0)
     for cls, first in zip(program.classes, class_first, strict=False):
         channels.set_depths(cls, place[first : first + sram.pes(cls)], target)
     ports = _Ports(in_ports, entries, links, link_of, width)
@@ -69,6 +69,7 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
     log = max(_LOG, 2 * (1 + _AHEAD) * channels.out_links)
     machine = Machine(
         ch=ch,
+        trees=channels.trees,
         routers=_routers(channels, len(routers), len(ch)),
         router_entries=channels.base[: len(router_of)][channels.runs].astype(np.int32),
         pe=pe,
@@ -81,7 +82,7 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
         waited=np.zeros((len(place), len(target.input_queues) + 1), np.int32),
         contended=np.zeros(int(channels.runs.sum()), np.int32),
         g=_globals(target, len(routers), len(place), entities, channels.out_links, log, ahead),
-        pending=np.zeros(entities, np.uint16),
+        pending=np.zeros(entities, np.uint32),
         near=np.zeros((w.NEAR, entities), np.int32),
         near_count=np.zeros((w.NEAR, 2), np.int64),
         far_head=np.full(w.FAR, -1, np.int32),
@@ -224,7 +225,7 @@ def _first_wakes(
             done = int(m.near_count[when, 1])
             m.near[when, m.near.shape[1] - done - len(entities) : m.near.shape[1] - done] = entities[::-1]
             m.near_count[when, 1] += len(entities)
-            m.pending[entities] |= np.uint16(1 << when)
+            m.pending[entities] |= np.uint32(1 << when)
         elif len(entities):
             bucket = when % w.FAR
             m.far_head[bucket] = entities[0]
@@ -240,7 +241,13 @@ class _Channels:
     The channels of a chain share one base."""
 
     def __init__(
-        self, entries: RouteEntries, target: Target, router_of: np.ndarray, pe_entity: np.ndarray, has_pe: np.ndarray
+        self,
+        entries: RouteEntries,
+        target: Target,
+        router_of: np.ndarray,
+        first_pe: int,
+        pe_entity: np.ndarray,
+        has_pe: np.ndarray,
     ) -> None:
         self.entries, self.router_of, n = entries, router_of.astype(np.int64), len(entries.router)
         up = entries.port == RAMP
@@ -253,7 +260,9 @@ class _Channels:
         # where there is no PE the router itself is woken, which is harmless
         self.pe = np.where(has_pe[entries.router], pe_entity[entries.router], self.router_of)
         self.consumer = np.concatenate([self.router_of, self.pe])
-        self.base = np.zeros(0, np.int64)
+        self.base = self.last = np.zeros(0, np.int64)
+        self.trees = np.zeros((0, w.TREE_WORDS), np.int32)
+        self.first_pe = first_pe
         self.runs = np.ones(n, bool)  # entries that the router must look at
         self.out_links = 0
 
@@ -291,6 +300,7 @@ class _Channels:
             free = self._free(outputs)
             follows[free] = outputs[free].max(axis=1)
         chains = join(follows, self.capacity, self.latency, self.is_link)
+        self.last = chains.last
         self.runs = chains.last[:n] == np.arange(n)
         return self._write(outputs, chains, ports, first_link)
 
@@ -332,6 +342,7 @@ class _Channels:
         place = np.empty(2 * n, np.int64)
         place[order] = ends - size[order]
         self.base = place[chains.last]
+        trees = _Trees(exists, chains, outputs)
         ch = np.zeros(int(ends[-1]) if n else 0, np.int32)
         at = np.flatnonzero(exists)
         base = place[at]
@@ -341,11 +352,25 @@ class _Channels:
         ch[base + w.LATENCY], ch[base + w.CREDIT] = chains.latency[at], chains.length[at]
         ch[base + w.HOPS], ch[base + w.LAST_POP] = chains.hops[at], -1
         ch[base + w.CONSUMER], ch[base + w.FEEDER] = self.consumer[at], w.NO_FEEDER
+        ch[base + w.TREE], ch[base + w.DEPTH] = w.TREE_WORDS * trees.of[at], trees.depth[at]
+        ch[base + w.GROWTH] = trees.growth[at]
+        self.trees = self._sources(trees, ports)
         slots = np.repeat(base + w.RING + 1, chains.capacity[at])
         first = np.repeat(np.cumsum(chains.capacity[at]) - chains.capacity[at], chains.capacity[at])
         ch[slots + 2 * (np.arange(len(slots)) - first)] = w.NEVER
         self._write_outputs(ch, outputs, chains, ports, first_link)
         return ch
+
+    def _sources(self, trees: _Trees, ports: _Ports) -> np.ndarray:
+        """The record of each tree."""
+        records = np.zeros((len(trees.first), w.TREE_WORDS), np.int32)
+        records[:, w.SOURCE], records[:, w.FIRST] = w.NOWHERE, self.base[trees.first]
+        up = np.flatnonzero(self.entries.port == RAMP)
+        up = up[self.pe[up] >= self.first_pe]
+        records[trees.of[self.last[up]], w.SOURCE] = self.pe[up] - self.first_pe
+        fed = np.flatnonzero(ports.entry >= 0)
+        records[trees.of[self.last[ports.entry[fed]]], w.SOURCE] = w.FROM_HOST - fed
+        return records
 
     def _write_outputs(
         self, ch: np.ndarray, outputs: np.ndarray, chains: Chains, ports: _Ports, first_link: int
@@ -353,9 +378,9 @@ class _Channels:
         """Where entries lead, and who fills each channel."""
         n = len(self.entries.router)
         up = np.flatnonzero(self.entries.port == RAMP)
-        ch[self.base[up] + w.PRODUCER] = self.pe[up]
+        ch[self.base[up] + w.PRODUCER] = 2 * self.pe[up]
         fed = np.flatnonzero(ports.entry >= 0)
-        ch[self.base[ports.entry[fed]] + w.PRODUCER] = first_link + ports.link[fed]
+        ch[self.base[ports.entry[fed]] + w.PRODUCER] = 2 * (first_link + ports.link[fed])
         before = np.zeros(n, np.int64)  # outputs already placed
         for side in range(5):
             has = np.flatnonzero((outputs[:, side] != _NONE) & self.runs)
@@ -365,7 +390,30 @@ class _Channels:
             ch[np.where(before[has] == 0, base + w.OUT, extra)] = out
             before[has] += 1
             leads = target >= 0
-            ch[out[leads] + w.PRODUCER], ch[out[leads] + w.FEEDER] = self.router_of[has[leads]], base[leads]
+            ch[out[leads] + w.PRODUCER], ch[out[leads] + w.FEEDER] = 2 * self.router_of[has[leads]], base[leads]
+
+
+class _Trees:
+    """Which channels one source fills, directly or through others. Arrays as in Chains, but for `first`, the channels
+    that sources fill."""
+
+    def __init__(self, exists: np.ndarray, chains: Chains, outputs: np.ndarray) -> None:
+        n, index = len(outputs), np.arange(len(exists))
+        from_entry, side = np.nonzero((outputs >= 0) & exists[:n, None])
+        filled = chains.last[outputs[from_entry, side]]
+        feeder = index.copy()
+        feeder[filled] = from_entry
+        self.growth = np.bincount(from_entry, weights=filled < n, minlength=len(exists)).astype(np.int64) - 1
+        first, depth = feeder, np.where(feeder == index, 0, chains.latency)
+        for _ in range(n.bit_length()):  # as in join
+            if np.array_equal(first[first], first):
+                break
+            depth = np.minimum(depth + depth[first], w.CAPACITY_MASK)
+            first = first[first]
+        self.depth = depth + chains.latency[first]
+        is_first = np.zeros(len(first), bool)
+        is_first[first[exists]] = True
+        self.first, self.of = np.flatnonzero(is_first), (np.cumsum(is_first) - 1)[first]
 
 
 class _Ports:

@@ -117,7 +117,7 @@ def _cycle(m, t):
     if m.far_head[t & (FAR - 1)] >= 0:
         _far_to_near(m, t)
     slot = t & (NEAR - 1)
-    keep = 0xFFFF ^ (1 << slot)
+    keep = (1 << NEAR) - 1 ^ (1 << slot)
     routers, pes = m.g[G_ROUTERS], m.g[G_PES]
     entities = m.g[G_ENTITIES]
     count = m.near_count[slot * 2 + 0]
@@ -150,6 +150,7 @@ def _pointers(a):
     """The machine with pointers in place of arrays."""
     return Machine(
         pointer(a.ch),
+        pointer(a.trees),
         pointer(a.routers),
         pointer(a.router_entries),
         pointer(a.pe),

@@ -11,6 +11,7 @@ class Machine(NamedTuple):
     """Entities are numbered routers first, then PEs, then host links. In jitted code the fields are pointers."""
 
     ch: np.ndarray  # i32[], channels and their rings
+    trees: np.ndarray  # i32[trees, TREE_WORDS]
     routers: np.ndarray  # i32[routers + 1, ROUTER_WORDS]
     router_entries: np.ndarray  # i32[entries that are not within a chain] channel bases, by router, then color
     pe: np.ndarray  # i32[], PE records
@@ -23,7 +24,7 @@ class Machine(NamedTuple):
     waited: np.ndarray  # i32[PEs, input queues + 1], waiting cycles
     contended: np.ndarray  # i32[entries], in the order of router_entries
     g: np.ndarray  # i64[G_WORDS]
-    pending: np.ndarray  # u16[entities], bit t % NEAR: is in that near bucket
+    pending: np.ndarray  # u32[entities], bit t % NEAR: is in that near bucket
     near: np.ndarray  # i32[NEAR, entities]: routers from the front, the others from the back
     near_count: np.ndarray  # i64[NEAR, 2]
     far_head: np.ndarray  # i32[FAR], -1 for none

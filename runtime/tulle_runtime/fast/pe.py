@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tulle_runtime.fast.arrivals import end_of_arrivals
-from tulle_runtime.fast.channels import FULL, SPACE, UNKNOWN, pop, stays_empty, wake
-from tulle_runtime.fast.fabric import FINISHED, fabric_step, receive, send, sink_space, source_ready
+from tulle_runtime.fast.channels import FULL, LATER, SPACE, UNKNOWN, head_time, pop, silent_until, wake
+from tulle_runtime.fast.fabric import FINISHED, fabric_run, receive, send, sink_space, source_ready
 from tulle_runtime.fast.jit import inlined, inner, once
 from tulle_runtime.fast.main import activate, arrive, complete, fetch, report_fault
 from tulle_runtime.fast.operands import scalar
@@ -23,6 +23,7 @@ from tulle_runtime.fast.words import (
     C_TASK_COUNT,
     C_THREAD_COUNT,
     C_THREADS,
+    C_WAKERS,
     CLASS,
     CLOCK,
     COUNT,
@@ -34,6 +35,7 @@ from tulle_runtime.fast.words import (
     G_QUEUES,
     HEAD,
     HOLD,
+    IDLE,
     K_START,
     N_BLOCKED,
     N_DONE,
@@ -110,36 +112,71 @@ def _start(m, pb, t):
     m.pe[pb + START] = 0
 
 
-_NO_SLOT, _SLOT, _BLOCKED, _UNKNOWN = range(4)
+_NO_SLOT, _BLOCKED, _UNKNOWN = 0, -1, -2  # in place of a number of slots
 
 
 @once
-def _threads(m, pe, pb, entity, t):
-    """The lowest ready microthread steps: _SLOT; else _BLOCKED if one lacks only output space; else _NO_SLOT.
-    _UNKNOWN if it is yet to come whether one has space."""
+def _threads(m, pe, pb, entity, t, most):
+    """The lowest ready microthread steps, up to cycle `most` if nothing can come between: the number of slots; else
+    _BLOCKED if one lacks only output space; else _NO_SLOT. _UNKNOWN if it is yet to come whether one has space."""
     tb = pb + m.classes[m.pe[pb + CLASS] + C_THREADS]
     active = m.pe[pb + ACTIVE]
     bit = 1
     result = _NO_SLOT
+    until = most + 1
     while bit <= active:
-        if active & bit and source_ready(m, m.pe[tb + T_SRC], entity, t):
-            has = sink_space(m, m.pe[tb + T_DST], entity, t)
-            if has == UNKNOWN:
-                return _UNKNOWN
-            if has != FULL:
-                ended = fabric_step(m, pe, pb, tb, t)
-                if ended == FINISHED:
-                    m.pe[pb + ACTIVE] = active & ~bit
-                    then = m.code[m.pe[tb + T_ROW] + R_THEN]
-                    if then >= 0:
-                        activate(m, pb, then, t + 1)
-                elif ended != 0:
-                    report_fault(m, pe, ended)
-                return _SLOT
-            result = _BLOCKED
+        if active & bit:
+            source = m.pe[tb + T_SRC]
+            if source_ready(m, source, entity, t):
+                has = sink_space(m, m.pe[tb + T_DST], entity, t)
+                if has == UNKNOWN:
+                    return _UNKNOWN
+                if has != FULL:
+                    if until > t + 1 and (source < 0 or m.ch[source + COUNT] > 1):
+                        until = min(until, _main_rests(m, pb, t))
+                    else:
+                        until = t + 1
+                    in_row = m.pe[pb + STATE] == WAITING and m.pe[pb + HOLD] == 0
+                    slots, ended = fabric_run(m, pe, pb, tb, t, until, in_row)
+                    if ended == FINISHED:
+                        m.pe[pb + ACTIVE] = active & ~bit
+                        then = m.code[m.pe[tb + T_ROW] + R_THEN]
+                        if then >= 0:
+                            activate(m, pb, then, t + slots)
+                    elif ended != 0:
+                        report_fault(m, pe, ended)
+                    return slots
+                result = _BLOCKED
+                until = t
+            elif until > t + 1 and source >= 0:
+                until = min(until, _next_visible(m, source, t + 1))
         bit <<= 1
         tb += THREAD_WORDS
     return result
+
+
+@inlined
+def _next_visible(m, base, t):
+    """A cycle up to which nothing is visible in a channel where nothing is now."""
+    return head_time(m, base) if m.ch[base + COUNT] != 0 else silent_until(m, base, t)
+
+
+@inlined
+def _main_rests(m, pb, t):
+    """The cycle up to which no task can start of itself, if none can in t."""
+    if m.pe[pb + STATE] != IDLE:
+        return np.int64(LATER)
+    k = m.pe[pb + CLASS]
+    until = np.int64(LATER)
+    queue = pb + m.classes[k + C_QUEUES]
+    wakers = m.classes[k + C_WAKERS]
+    while wakers != 0:
+        base = m.pe[queue]
+        if wakers & 1 and base >= 0 and (m.ch[base + COUNT] == 0 or head_time(m, base) > t):
+            until = min(until, _next_visible(m, base, t + 1))
+        wakers >>= 1
+        queue += 1
+    return until
 
 
 @once
@@ -154,12 +191,12 @@ def _main(m, pe, pb, entity, t):
         has = sink_space(m, m.pe[tb + T_DST], entity, t)
         if has != SPACE:
             return _BLOCKED if has == FULL else _UNKNOWN
-        ended = fabric_step(m, pe, pb, tb, t)
+        _, ended = fabric_run(m, pe, pb, tb, t, t + 1, False)
         if ended == FINISHED:
             m.pe[pb + STATE] = READY
         elif ended != 0:
             report_fault(m, pe, ended)
-        return _SLOT
+        return 1
     row = m.pe[pb + PC]
     queues = pb + m.classes[k + C_QUEUES]
     if state == POPPING:
@@ -187,22 +224,40 @@ def _main(m, pe, pb, entity, t):
         return _NO_SLOT
     m.pe[pb + STATE] = READY
     m.pe[pb + PC] = row + ROW_WORDS
-    return _SLOT
+    return 1
 
 
 @inner
-def _inputs_certain(m, pb, t):
-    """Whether it is certain for each input queue what is visible in t."""
+def _inputs_certain(m, pe, pb, t):
+    """Whether it is certain for each input queue that matters in t what is visible there."""
     k = m.pe[pb + CLASS]
+    state, active = m.pe[pb + STATE], m.pe[pb + ACTIVE]
     inputs = m.classes[k + C_INPUTS]
+    if state == IDLE:
+        inputs = m.classes[k + C_WAKERS]
+    elif (state == WAITING and active & m.pe[pb + HOLD] != 0) or (
+        state == BUSY and m.counts[pe * N_WORDS + N_DONE] > t
+    ):
+        inputs = 0
     queue = pb + m.classes[k + C_QUEUES]
     while inputs != 0:
-        base = m.pe[queue]
-        if inputs & 1 and base >= 0 and m.ch[base + COUNT] == 0 and not stays_empty(m, base, t):
+        if inputs & 1 and not _certain(m, m.pe[queue], t):
             return False
         inputs >>= 1
         queue += 1
+    tb = pb + m.classes[k + C_THREADS]
+    while active != 0:
+        if active & 1 and not _certain(m, m.pe[tb + T_SRC], t):
+            return False
+        active >>= 1
+        tb += THREAD_WORDS
     return True
+
+
+@inlined
+def _certain(m, base, t):
+    """Whether it is certain what is visible in a channel, if it is one, in t."""
+    return base < 0 or m.ch[base + COUNT] != 0 or silent_until(m, base, t) > t
 
 
 @inner
@@ -215,22 +270,26 @@ def pe_event(m, pe, entity, now):
         return
     t = now
     last, most = now + m.pe[pb + AHEAD], now + m.g[G_AHEAD]
-    result = _SLOT
-    while result == _SLOT and (t <= last or (t <= most and _inputs_certain(m, pb, t))):
-        result = pe_step(m, pe, pb, entity, t)
-        if result != _UNKNOWN:
-            t += 1
-    m.pe[pb + CLOCK] = t
-    if result in (_SLOT, _UNKNOWN):
+    slots = np.int64(1)
+    while slots > 0 and (t <= last or (t <= most and _inputs_certain(m, pe, pb, t))):
+        slots = pe_step(m, pe, pb, entity, t, most)
+        t += slots
+    if slots > 0 or slots == _UNKNOWN:
+        t = max(t, t - slots)
         wake(m, entity, t)
+    else:
+        t += 1 - slots
+    m.pe[pb + CLOCK] = t
 
 
 @inner
-def pe_step(m, pe, pb, entity, t):
-    """Cycle t of a PE. _SLOT: it has to be looked at in the next cycle; _UNKNOWN: this cycle is not decided yet and has
-    to be gone through again; else the PE is woken for the next cycle in which something may happen of itself."""
+def pe_step(m, pe, pb, entity, t, most):
+    """Cycle t of a PE, and those up to `most` in which nothing but a microthread can do anything: the number of slots
+    used. 0 or _BLOCKED: the PE is woken for the next cycle in which something may happen of itself; _UNKNOWN: this
+    cycle is not decided yet and has to be gone through again."""
     _account(m, pe, t)
     if m.pe[pb + START]:
+        most = t
         if t >= m.g[G_LAUNCH]:
             _start(m, pb, t)
         else:
@@ -242,25 +301,27 @@ def pe_step(m, pe, pb, entity, t):
         state = READY
     if state < WAITING or (state == WAITING and m.pe[pb + ACTIVE] & m.pe[pb + HOLD] == 0):
         fetch(m, pe, pb, entity, t)
-    result = _threads(m, pe, pb, entity, t) if m.pe[pb + ACTIVE] else _NO_SLOT
-    if result == _UNKNOWN:
-        return result
-    if result != _SLOT and m.pe[pb + STATE] >= SYNC:
+    slots = _threads(m, pe, pb, entity, t, most) if m.pe[pb + ACTIVE] else _NO_SLOT
+    if slots == _UNKNOWN:
+        return slots
+    if slots <= 0 and m.pe[pb + STATE] >= SYNC:
         by_main = _main(m, pe, pb, entity, t)
         if by_main == _UNKNOWN:
             return by_main
-        result = result if by_main == _NO_SLOT else by_main
+        slots = slots if by_main == _NO_SLOT else by_main
     if m.pe[pb + STATE] == BUSY:
-        return _busy(m, pe, pb, entity, t, result == _SLOT)
+        return _busy(m, pe, pb, entity, t, max(slots, 0))
     m.counts[pe * N_WORDS + N_FROM] = t
-    if result == _SLOT:
-        _slot(m, pe, t)
-        m.counts[pe * N_WORDS + N_FROM] = t + 1
-    elif result == _BLOCKED:
+    if slots > 0:
+        m.counts[pe * N_WORDS + N_SLOTS] += slots
+        m.counts[pe * N_WORDS + N_LAST] = t + slots - 1
+        m.counts[pe * N_WORDS + N_FROM] = t + slots
+        m.g[G_LAST] = max(m.g[G_LAST], t + slots - 1)
+    elif slots == _BLOCKED:
         m.counts[pe * N_WORDS + N_KIND] = BLOCKS
     else:
         m.counts[pe * N_WORDS + N_KIND] = _idle(m, pb)
-    return result
+    return slots
 
 
 @once
@@ -289,29 +350,21 @@ def _idle(m, pb):
     return WAITS + m.g[G_QUEUES] if active != 0 or m.pe[pb + TASK] >= 0 else NOTHING
 
 
-@inlined
-def _slot(m, pe, t):
-    """Counts a slot used in t."""
-    m.counts[pe * N_WORDS + N_SLOTS] += 1
-    m.counts[pe * N_WORDS + N_LAST] = t
-    m.g[G_LAST] = max(m.g[G_LAST], t)
-
-
 @once
 def _busy(m, pe, pb, entity, t, stolen):
-    """The main thread uses slot t of its instruction, unless a microthread took it; result as of pe_step."""
+    """The main thread uses slot t of its instruction, unless a microthread took that and more; result as of pe_step."""
     if stolen:
-        m.counts[pe * N_WORDS + N_DONE] += 1
-        m.counts[pe * N_WORDS + N_SLOTS] += 1
-        m.counts[pe * N_WORDS + N_LAST] += 1
+        m.counts[pe * N_WORDS + N_DONE] += stolen
+        m.counts[pe * N_WORDS + N_SLOTS] += stolen
+        m.counts[pe * N_WORDS + N_LAST] += stolen
         m.g[G_LAST] = max(m.g[G_LAST], m.counts[pe * N_WORDS + N_LAST])
     done = m.counts[pe * N_WORDS + N_DONE]
     m.counts[pe * N_WORDS + N_FROM] = done
     if stolen:
-        return _SLOT
+        return stolen
     if m.pe[pb + DOOM]:
         if done == t + 1:
             report_fault(m, pe, m.pe[pb + DOOM])
         wake(m, entity, max(done - 1, t + 1))
     wake(m, entity, done)
-    return _NO_SLOT
+    return np.int64(_NO_SLOT)

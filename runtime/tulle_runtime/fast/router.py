@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tulle_runtime.fast.channels import (
     FULL,
+    LATER,
     SPACE,
     UNKNOWN,
     head_time,
     pop,
     push,
+    silent_until,
+    source_push,
     space,
-    stays_empty,
     wake,
     wake_for_space,
     wake_near,
@@ -25,6 +29,8 @@ from tulle_runtime.fast.words import (
     G_HOPS,
     G_LAST,
     G_LOG,
+    GROWTH,
+    INFLIGHT,
     LAST_POP,
     MASK_SHIFT,
     OUT,
@@ -35,13 +41,11 @@ from tulle_runtime.fast.words import (
     P_LAST,
     P_NEXT,
     PORT_WORDS,
-    Q_CLOCK,
     Q_FIRST,
     RING,
     ROUTER_WORDS,
+    TREE,
 )
-
-LATER = 1 << 40  # stands for a cycle that never comes
 
 
 @inlined
@@ -71,6 +75,8 @@ def outputs_space(m, base, mask, router, t):
 def advance(m, base, mask, t):
     """Moves the head of the entry to all its outputs."""
     value = pop(m, base, t)
+    if m.ch[base + GROWTH] != 0:
+        m.trees[m.ch[base + TREE] + INFLIGHT] += m.ch[base + GROWTH]
     at = base + OUT
     extra = base + RING + 2 * (m.ch[base + CAPACITY] & CAPACITY_MASK)
     while mask != 0:
@@ -93,20 +99,21 @@ def advance(m, base, mask, t):
 
 
 @inlined
+def _next_advance(m, base):
+    """The first cycle in which the head of a channel that is not empty may advance."""
+    return max(np.int64(head_time(m, base)), np.int64(m.ch[base + LAST_POP]) + 1)
+
+
+@inlined
 def router_step(m, router, first, end, t):
-    """Advances the entries of a router whose heads are visible, least recently advanced first; returns the next cycle
-    in which it has to look again by itself."""
-    again = LATER
+    """Advances the entries of a router whose heads are visible, least recently advanced first; returns which ones lack
+    space (bits). Entries that have gone ahead of t share no outputs with any of these."""
     ready = 0  # bit k: entry first + k has a visible head
     for k in range(end - first):
         base = m.router_entries[first + k]
-        if m.ch[base + COUNT] != 0:
-            visible = head_time(m, base)
-            if visible <= t:
-                ready |= 1 << k
-            else:
-                again = min(again, visible)
-    taken = 0
+        if m.ch[base + COUNT] != 0 and _next_advance(m, base) <= t:
+            ready |= 1 << k
+    taken = blocked = 0
     while ready != 0:
         best = 0
         oldest = t
@@ -117,63 +124,62 @@ def router_step(m, router, first, end, t):
         ready ^= 1 << best
         base = m.router_entries[first + best]
         mask = m.ch[base + CAPACITY] >> MASK_SHIFT
-        if mask & taken:
-            again = t + 1
-            if outputs_space(m, base, mask, router, t) == SPACE:
-                m.contended[first + best] += 1
-        elif outputs_space(m, base, mask, router, t) == SPACE:
+        if outputs_space(m, base, mask, router, t) != SPACE:
+            blocked |= 1 << best
+        elif mask & taken:
+            m.contended[first + best] += 1
+        else:
             advance(m, base, mask, t)
             taken |= mask
-            if m.ch[base + COUNT] != 0:
-                again = min(again, max(t + 1, head_time(m, base)))
-    return again
+    return blocked
 
 
 @inlined
-def _only_head(m, first, end, t):
-    """(channel of the only entry with a visible head in t, cycle of the next other head); -1 if there may be more."""
-    found = -1
-    later = LATER
+def _alone_until(m, base, mask, first, end, t, most):
+    """The cycle up to `most` in which another entry may want an output of an entry, as far as is known in t."""
+    until = most
     for k in range(first, end):
-        base = m.router_entries[k]
-        if m.ch[base + COUNT] == 0:
-            if not stays_empty(m, base, t):
-                return -1, later
-        else:
-            visible = head_time(m, base)
-            if visible > t:
-                later = min(later, visible)
-            elif found >= 0:
-                return -1, later
-            else:
-                found = base
-    return found, later
+        other = m.router_entries[k]
+        if other != base and m.ch[other + CAPACITY] >> MASK_SHIFT & mask:
+            until = min(until, _next_advance(m, other) if m.ch[other + COUNT] != 0 else silent_until(m, other, t))
+            if until <= t:
+                break
+    return until
 
 
 @inlined
 def router_event(m, router, now):
-    """The present cycle of a router, and some more as long as what happens is certain and a single entry streams."""
+    """The present cycle of a router, and more of each entry as long as nothing else can want its outputs."""
     at = router * ROUTER_WORDS
-    clock = m.routers[at + Q_CLOCK]
-    if clock > now:
-        wake_near(m, router, clock)
-        return
     first, end = m.routers[at + Q_FIRST], m.routers[at + ROUTER_WORDS + Q_FIRST]
-    again = router_step(m, router, first, end, now)
-    clock = now + 1
-    while again <= now + m.g[G_AHEAD]:
-        base, later = _only_head(m, first, end, again)
-        if base < 0:
-            break
-        mask = m.ch[base + CAPACITY] >> MASK_SHIFT
-        if outputs_space(m, base, mask, router, again) != SPACE:
-            break
-        advance(m, base, mask, again)
-        clock = again + 1
-        again = min(later, max(clock, head_time(m, base))) if m.ch[base + COUNT] != 0 else later
-    m.routers[at + Q_CLOCK] = clock
+    blocked = router_step(m, router, first, end, now)
+    again = np.int64(LATER)
+    most = now + m.g[G_AHEAD]
+    for k in range(first, end):
+        base = m.router_entries[k]
+        if m.ch[base + COUNT] != 0 and blocked >> (k - first) & 1 == 0:
+            again = min(again, _stream(m, router, base, first, end, now, most))
     if again != LATER:
         wake(m, router, again)
+
+
+@inlined
+def _stream(m, router, base, first, end, now, most):
+    """Advances an entry in cycles after `now`, up to `most`, as long as no other entry can want its outputs; returns
+    the next cycle in which it has to be looked at. When a lack of space ends, the router is woken."""
+    t = max(_next_advance(m, base), now + 1)
+    if t > most:
+        return t
+    mask = m.ch[base + CAPACITY] >> MASK_SHIFT
+    alone = _alone_until(m, base, mask, first, end, t, most + 1)
+    while t < alone:
+        if outputs_space(m, base, mask, router, t) != SPACE:
+            return np.int64(LATER)
+        advance(m, base, mask, t)
+        if m.ch[base + COUNT] == 0:
+            return np.int64(LATER)
+        t = _next_advance(m, base)
+    return t
 
 
 @inner
@@ -195,7 +201,7 @@ def host_step(m, link, entity, t):
                 best = k
     if best < 0:
         return
-    push(m, m.ports[best * PORT_WORDS + P_BASE], m.feed[m.ports[best * PORT_WORDS + P_NEXT]], t)
+    source_push(m, m.ports[best * PORT_WORDS + P_BASE], m.feed[m.ports[best * PORT_WORDS + P_NEXT]], t)
     m.ports[best * PORT_WORDS + P_NEXT] += 1
     m.ports[best * PORT_WORDS + P_LAST] = t
     m.g[G_LAST] = max(m.g[G_LAST], t)

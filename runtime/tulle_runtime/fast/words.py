@@ -3,7 +3,7 @@
 numba compiles these module constants in. All records are int32 words unless said otherwise.
 """
 
-# --- A channel and, when a router consumes it, its route entry: 8 words, then the ring, then outputs 1, 2, ... ---
+# --- A channel and, when a router consumes it, its route entry: 16 words, then the ring, then outputs 1, 2, ... ---
 # A slot of the ring is two words: the 32 bits of a wavelet and the cycle from which it is visible, or, while the slot
 # is free, the cycle of the pop that freed it. Channels joined by entries that nothing can hinder are one channel here
 # (chains.py); its words say what the whole chain does.
@@ -16,11 +16,14 @@ CREDIT = 5  # cycles from a pop until the space it gives is seen by the producer
 HOPS = 6  # hops per wavelet
 LAST_POP = 7  # cycle, -1 for never
 CONSUMER = 8  # entity to wake when the head becomes visible
-PRODUCER = 9  # entity to wake when a full channel gains space
+PRODUCER = 9  # 2 * the entity that fills the channel, + 1 if it is to be woken when the full channel gains space
 FEEDER = 10  # channel whose entry fills this one; NO_FEEDER: a compute engine or the host does
 SILENT = 11  # while empty: no wavelet that is not yet there is visible before this cycle
 OUT = 12  # channel that the first output (in the order N, E, S, W, RAMP) leads to
-RING = 13
+TREE = 13  # its tree
+DEPTH = 14  # cycles from a push by the tree's source to here, at least
+GROWTH = 15  # by how many wavelets an advance of the entry adds to the tree's channels in front of routers
+RING = 16
 NO_FEEDER = -1
 NEVER = -(1 << 30)  # stands for the pop of a slot that was never used
 MASK_SHIFT = 24
@@ -29,6 +32,14 @@ CAPACITY_MASK = (1 << MASK_SHIFT) - 1
 OUT_DROP = -1  # over the edge, where nobody listens
 OUT_NEVER = -2  # nowhere: never has space
 OUT_HOST = -3  # host output port p is OUT_HOST - p
+
+# --- Trees [trees, TREE_WORDS]: the channels that one source, an up-ramp or a host port, fills ---
+INFLIGHT = 0  # wavelets in channels that routers consume
+SOURCE = 1  # the source's PE, or FROM_HOST - its port, or NOWHERE
+FIRST = 2  # the channel that the source fills
+BOUND = 3  # no push of the source before this cycle
+TREE_WORDS = 4
+NOWHERE, FROM_HOST = -1, -2
 
 # --- A PE: header, then queues (channel bases), tasks (2 words), registers, threads ---
 STATE = 0
@@ -71,9 +82,9 @@ NO_QUEUE = -1  # the instruction has no such operand
 NO_ROUTE = -2  # the queue's color has no entry: never ready
 
 # --- Class table [classes, CLASS_WORDS]: offsets within a PE record, and what the code needs ---
-C_QUEUES, C_TASKS, C_REGISTERS, C_THREADS, C_THREAD_COUNT, C_TASK_COUNT, C_FIRST_TASK, C_SIZE, C_INPUTS, CLASS_WORDS = (
-    range(10)
-)
+(C_QUEUES, C_TASKS, C_REGISTERS, C_THREADS, C_THREAD_COUNT, C_TASK_COUNT, C_FIRST_TASK, C_SIZE, C_INPUTS,
+ C_WAKERS, CLASS_WORDS) = range(11)  # fmt: skip
+# C_INPUTS: queues (bits) that are inputs, C_WAKERS: those that start tasks
 # --- Host input ports ---
 P_BASE, P_NEXT, P_END, P_LAST, PORT_WORDS = range(5)  # channel, next and end in the feed, last push
 # --- Task table [tasks, TASK_TABLE_WORDS] ---
@@ -109,12 +120,12 @@ FAULT_KINDS = ("", "out of bounds", "queue violation", "division by zero", "colu
 # --- How a slice of the loop ends ---
 MORE, QUIET, LIMIT, FAULT, LOG_FULL = range(5)
 
-# --- Routers: first entry, clock as of a PE, lines of the channel array that hold its channels ---
-Q_FIRST, Q_CLOCK, Q_LINE, Q_LINES, ROUTER_WORDS = range(5)
+# --- Routers: first entry, lines of the channel array that hold its channels ---
+Q_FIRST, Q_LINE, Q_LINES, ROUTER_WORDS = range(4)
 LINE = 16  # words in a cache line; channels begin at such multiples
 
 # --- The timing wheel: near events in NEAR buckets of entities, far ones in FAR lists ---
-NEAR = 16
+NEAR = 32
 FAR = 8192
 
 # --- Code rows [rows, ROW_WORDS]; a row is named by the index of its first word ---
