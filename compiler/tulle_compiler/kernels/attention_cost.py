@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tulle_compiler.kernels.attention_products import most_in_turn
 from tulle_compiler.kernels.attention_tile import Block
 from tulle_compiler.kernels.linear import conflicting
 from tulle_compiler.kernels.slots import block, product_width, sum_width
@@ -42,7 +43,7 @@ class _TileCost:
 
     def keys(self, history: int) -> float:
         """Keys of a row that has a key more than others for half of the time."""
-        return (history + self.chunk) / self.op.rows + (1 - 1 / self.op.rows) / 2
+        return max(1.0, (history + self.chunk) / self.op.rows + (1 - 1 / self.op.rows) / 2)
 
     def slots(self, keys: float) -> float:
         """All of a tile's slots."""
@@ -57,24 +58,27 @@ class _TileCost:
     def _appending(self) -> float:
         """Finding the row's own tokens, keeping their keys and values, hiding them from the tokens before."""
         target, own, turns = self.target, max(1.0, self.chunk / self.op.rows), 1 + self.chunk // self.op.rows
-        copies = 2 * block(target, 1, self.op.widest, target.widths.f16) + block(target, 1, self.chunk // 2, 2)
-        return target.divide_cycles + 14 + own * (copies + 4) + 2 * turns * target.branch_cycles
+        copies = 2 * block(target, 1, self.op.widest, target.widths.f16) + 2
+        hiding = block(target, 1, self.chunk // 2, target.widths.f32_move) + 2
+        once = _division(self.op.rows, target) + 12 + own * copies + turns * target.branch_cycles
+        return once if self.chunk == 1 else once + own * hiding + turns * target.branch_cycles
 
     def _products(self, keys: float) -> float:
         """Scores of the row's keys over the slice, values weighed with them, the sum of the weights."""
         target, widest = self.target, self.op.widest
         width = product_width(target, self.precision.stream)
-        products = widest * self._product(keys, width) + keys * self._product(widest, width)
+        products = self._sum_of(widest, widest, keys, width) + self._sum_of(keys, self.op.room, widest, width)
         adding = block(target, keys, self.chunk, sum_width(target, self.precision.stream))
-        return products + adding + 3 * target.branch_cycles + block(target, 1, self.chunk, 2) + 3
+        return products + adding + 4 * target.branch_cycles + block(target, 1, self.chunk, 2) + 3
 
-    def _product(self, features: float, width: int) -> float:
-        """One feature of all keys, or all features of one key, with all tokens: in rows over the longer."""
+    def _sum_of(self, terms: float, most: int, wide: float, width: int) -> float:
+        """Products summed over some terms (Products): in rows over the longer of tokens and the others."""
         tokens, target = self.chunk, self.target
-        rows, elements = (tokens, features) if tokens < features else (features, tokens)
+        rows, elements = (tokens, wide) if tokens <= wide else (wide, tokens)
         steps = (elements + (width - 1) / 2) / width if elements % 1 else -(-elements // width)
-        steps *= 1 + self.conflicts
-        return target.vector_issue + target.load_cycles + rows * (steps + target.row_overhead)
+        number = 2 * tokens if tokens <= min(wide, most_in_turn(most)) else terms
+        rows_in_all = terms * rows * (steps * (1 + self.conflicts) + target.row_overhead)
+        return number * (target.vector_issue + target.load_cycles) + rows_in_all
 
     def _weights(self, keys: float) -> float:
         """Of the own share of the keys: scale, maximum, difference, weights."""
@@ -93,7 +97,7 @@ class _TileCost:
             return slots
         scores = keys * (1 + (op.columns > 2) / op.columns) * chunk
         weights = keys * self.precision.stream.wavelets(chunk)
-        return slots + scores + weights + target.divide_cycles + 5 * op.columns + 4
+        return slots + scores + weights + _division(op.columns, target) + 5 * op.columns + 4
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -107,6 +111,11 @@ class _TileCost:
     def conflicts(self) -> float:
         """Share of the products whose reads conflict: a side may be too large for banks of its own."""
         return conflicting(*self.sides, self.target)
+
+
+def _division(by: int, target: Target) -> int:
+    """Slots of `builder.divide`."""
+    return 1 if by & (by - 1) == 0 else target.divide_cycles
 
 
 def _bytes(tile: _TileCost) -> int:

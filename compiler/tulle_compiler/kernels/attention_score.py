@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tulle_compiler.kernels.attention_products import Products, Terms
 from tulle_compiler.kernels.attention_tile import (
     ARRIVING,
     BACK,
@@ -15,8 +16,8 @@ from tulle_compiler.kernels.attention_tile import (
     N,
     Tile,
 )
-from tulle_compiler.kernels.builder import compute, launch, mem, vector, wait
-from tulle_ir.code import Cmp, Control, Fabric, If, Instruction, Loop, Mem, Pop, Reg, Scalar, TaskVerb, Vector, While
+from tulle_compiler.kernels.builder import compute, divide, launch, mem, vector, wait
+from tulle_ir.code import Cmp, Control, Fabric, If, Instruction, Mem, Pop, Reg, Scalar, TaskVerb, Vector, While
 
 LOWEST = -1e30  # below every score; exp of it is 0
 
@@ -61,7 +62,7 @@ def _append(tile: Tile) -> list[Instruction]:
         compute(first, HEADER, ">>", 16),
         compute(first, first, "&", 0xFFFF),
         compute(before, first, "+", tile.behind),
-        compute(before, before, "/", tile.block.rows),  # the row's keys before the chunk
+        divide(before, tile.block.rows),  # the row's keys before the chunk
         *_for_own_tokens(tile, *own),
     ]
 
@@ -80,28 +81,15 @@ def _for_own_tokens(tile: Tile, *body: Instruction) -> list[Instruction]:
 
 
 def _scores(tile: Tile) -> list[Instruction]:
-    """P[key, t] = sum over the slice's features of K[feature, key] * q[feature, t], in rows over the longer of both."""
-    chunk, room = tile.chunk, tile.block.room
-    feature = tile.builder.register("feature")
-    queries = 2 * tile.dim * chunk
-
-    def product(op: str, at: int, over_keys: bool, *row: Reg) -> Vector:
-        """Of one feature, `at` on from the one in `row`."""
-        key = mem("K", (0, 1) if over_keys else (1, 0), at * room, *((r, room) for r in row))
-        query = mem("X", (1, 0) if over_keys else (0, 1), queries + at * chunk, *((r, chunk) for r in row))
-        if over_keys:
-            return vector(op, mem("P", (1, chunk)), query, key, N, KEYS)
-        return vector(op, mem("P", (chunk, 1)), key, query, KEYS, N)
-
-    def products(over_keys: bool) -> tuple[Instruction, ...]:
-        further = Loop(feature, tile.dim - 1, (product("fma", 1, over_keys, feature),))
-        return product("mul", 0, over_keys), further
-
-    return [If(N, Cmp.LT, KEYS, products(over_keys=True), products(over_keys=False))]
+    """P[key, t] = sum over the slice's features of K[feature, key] * q[feature, t]."""
+    keys, queries = Terms("K", tile.block.room), Terms("X", tile.chunk, 2 * tile.dim * tile.chunk)
+    return Products(tile, "P", keys, queries, tile.dim, tile.dim, KEYS).code()
 
 
 def _hide(tile: Tile) -> list[Instruction]:
     """Tokens before a key's position do not see it."""
+    if tile.chunk == 1:
+        return []
     hidden = vector("mov", mem("P", (0, 1), 0, (KEYS, tile.chunk)), LOWEST, None, 1, Reg("t"))
     return _for_own_tokens(tile, hidden)
 
@@ -130,9 +118,7 @@ def _sums(tile: Tile) -> list[Instruction]:
 def _share(tile: Tile) -> list[Instruction]:
     """SHARE = KEYS / C, rounded up."""
     columns = tile.block.columns
-    if columns == 1:
-        return [compute(SHARE, KEYS)]
-    return [compute(SHARE, KEYS, "+", columns - 1), compute(SHARE, SHARE, "/", columns)]
+    return [compute(SHARE, KEYS, "+", columns - 1), divide(SHARE, columns)]
 
 
 def pass_on(thread: int, op: str, to: Fabric, source: Fabric | None, own: Mem, rows: Scalar) -> Vector:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tulle_compiler.kernels.attention_products import Products, Terms
 from tulle_compiler.kernels.attention_score import pass_on
 from tulle_compiler.kernels.attention_tile import DOWN, GATHER, KEYS, SEND, N, Tile
-from tulle_compiler.kernels.builder import add_to, compute, launch, mem, vector, wait
-from tulle_ir.code import Cmp, Control, If, Instruction, Loop, Reg, TaskVerb, Vector
+from tulle_compiler.kernels.builder import add_to, launch, mem, vector, wait
+from tulle_ir.code import Cmp, Control, If, Instruction, Reg, TaskVerb
 
 
 def weigh(tile: Tile) -> list[Instruction]:
@@ -42,26 +43,11 @@ def _weights(tile: Tile) -> list[Instruction]:
 
 
 def _weighted_values(tile: Tile) -> list[Instruction]:
-    """O[feature, t] = sum over keys of V[key, feature] * W[key, t], in rows over the longer of features and tokens; its
-    last row is the sum of the weights. The first key sets O."""
-    chunk, dim, key = tile.chunk, tile.dim, tile.builder.register("key")
-    later, total = tile.builder.register("later"), mem("O", (0, 1), dim * chunk)
-
-    def product(op: str, at: int, over_features: bool, *row: Reg) -> Vector:
-        """Of one key, `at` on from the one in `row`."""
-        widest = tile.block.widest
-        value = mem("V", (0, 1) if over_features else (1, 0), at * widest, *((r, widest) for r in row))
-        weight = mem("W", (1, 0) if over_features else (0, 1), at * chunk, *((r, chunk) for r in row))
-        if over_features:
-            return vector(op, mem("O", (1, chunk)), weight, value, N, dim)
-        return vector(op, mem("O", (chunk, 1)), value, weight, dim, N)
-
-    def products(over_features: bool) -> tuple[Instruction, ...]:
-        return product("mul", 0, over_features), Loop(key, later, (product("fma", 1, over_features, key),))
-
+    """O[feature, t] = sum over keys of V[key, feature] * W[key, t]; its last row is the sum of the weights."""
+    chunk, dim, block = tile.chunk, tile.dim, tile.block
+    total, values, weights = mem("O", (0, 1), dim * chunk), Terms("V", block.widest), Terms("W", chunk)
     some = (
-        compute(later, KEYS, "-", 1),
-        If(N, Cmp.LT, dim, products(over_features=True), products(over_features=False)),
+        *Products(tile, "O", values, weights, KEYS, block.room, dim).code(),
         vector("mov", total, 0.0, None, 1, N),
         add_to(total, mem("W", (chunk, 1)), tile.stream, KEYS, N),
     )

@@ -267,6 +267,11 @@ def compute(dst: Reg, a: Scalar, op: str | None = None, b: Scalar = 0) -> Comput
     return Compute(dst, a, None if op is None else ScalarOp(op), b)
 
 
+def divide(dst: Reg, by: int) -> Compute:
+    """`dst = dst / by`, rounded down; a power of two takes no division."""
+    return compute(dst, dst, ">>", by.bit_length() - 1) if by & (by - 1) == 0 else compute(dst, dst, "/", by)
+
+
 def take_header(queue: Fabric, header: Reg, count: Reg) -> list[Instruction]:
     """Read a chunk's header and its token count."""
     return [Pop(header, queue.queue), compute(count, header, "&", 255)]
