@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -11,10 +12,12 @@ from small_models import gpt, matmul, mlp
 
 from tulle_compiler.options import CompileOptions
 from tulle_compiler.pipeline import Compiled, compile_graph
+from tulle_compiler.plan.replicas import copies_of
 from tulle_ir.diagnostics import DoesNotFit
 from tulle_ir.graph import Graph
 from tulle_ir.graph_run import run_graph
 from tulle_ir.program import Program, Replicas
+from tulle_ir.target import load_target
 from tulle_ir.text import parse_stage, print_program, print_stage_with_tensors
 from tulle_ir.verify_plan import verify_stage
 from tulle_runtime.session import Session
@@ -174,3 +177,30 @@ def test_too_many_copies_do_not_fit() -> None:
     assert "fewer --replicas" in caught.value.remedy
     with pytest.raises(DoesNotFit, match=r"41 replicas were asked for: .* has 40 rows"):
         compile_graph(GPT, options(41))
+
+
+@pytest.mark.parametrize(
+    ("tokens_per_second", "limit", "best", "plans"),
+    [
+        (lambda copies: copies, np.inf, 44, 2),  # room for all
+        (lambda copies: copies**0.5 * (copies <= 8), np.inf, 8, 8),  # larger numbers do not fit
+        (lambda copies: copies**0.3 - 0.002 * copies**2, np.inf, 11, 8),
+        (lambda _: 1.0, 1.02, 1, 1),  # the links carry no more
+        (lambda _: 0.0, np.inf, 1, 1),  # not even one fits
+    ],
+)
+def test_few_plans_find_a_number_of_copies_that_is_nearly_the_best(
+    tokens_per_second: Callable[[int], float], limit: float, best: int, plans: int
+) -> None:
+    asked: list[int] = []
+
+    def rate(copy: CompileOptions) -> tuple[float, float]:
+        assert copy.replicas is not None
+        asked.append(copy.replicas)
+        return float(tokens_per_second(copy.replicas)), limit
+
+    target = load_target("wse2")
+    ranked = copies_of(GPT, CompileOptions(mesh=(750, 994)), target, rate)
+    assert ranked[0].replicas == best
+    assert ranked[0].mesh == (750, 994 // best)
+    assert len(asked) <= plans

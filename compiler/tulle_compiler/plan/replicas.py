@@ -92,18 +92,33 @@ def _ranked(rates: dict[int, float]) -> list[int]:
 
 
 def _rates(copies: dict[int, CompileOptions], rate: Rate) -> dict[int, float]:
-    """Tokens per second for as many numbers of copies as it takes to know the best: fewer PEs make no copy faster."""
+    """Tokens per second for as many numbers of copies as it takes to find the best.
+
+    On the same PEs more copies give more, as smaller ones use their PEs better, up to where a copy has hardly room for
+    the model. So the best number lies between the neighbours of the best one known.
+    """
+    numbers = sorted(copies)
     known: dict[int, float] = {}
-    limit = float("inf")
+    known[numbers[0]], limit = rate(copies[numbers[0]])
+    while number := _next(numbers, known, limit):
+        known[number], _ = rate(copies[number])
+    return known
 
-    def hope(number: int) -> float:
-        return min([limit, *(number * known[fewer] / fewer for fewer in known if fewer < number)])
 
-    while True:
-        best = max(known.values(), default=0.0)
-        open_ = [number for number in copies if number not in known and hope(number) * NEARLY > best]
-        if not open_:
-            return known
-        number = max(open_, key=hope)
-        known[number], allowed = rate(copies[number])
-        limit = min(limit, allowed)
+def _next(numbers: list[int], known: dict[int, float], limit: float) -> int:
+    """The largest number first, then the middle of the wider gap beside the best one known; 0 if nothing that is left
+    can be better by more than what counts as nearly as good. A copy on fewer PEs is not faster."""
+    best = max(known, key=lambda number: (known[number], -number))
+    if numbers[-1] not in known:
+        return numbers[-1] if _hope(numbers[-1], best, known, limit) > known[best] else 0
+    below = max((number for number in known if number < best), default=best)
+    above = min((number for number in known if number > best), default=best)
+    between = [(a, [number for number in numbers if a < number < b]) for a, b in ((below, best), (best, above))]
+    gaps = [gap for a, gap in between if gap and _hope(gap[-1], a, known, limit) > known[best]]
+    widest = max(gaps, key=len, default=[0])
+    return widest[len(widest) // 2]
+
+
+def _hope(number: int, fewer: int, known: dict[int, float], limit: float) -> float:
+    """The most that so many copies can give, each being no faster than one of fewer, less what makes no difference."""
+    return NEARLY * min(limit, number * known[fewer] / fewer)
