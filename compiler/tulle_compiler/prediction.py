@@ -18,7 +18,8 @@ def prediction(plan: Plan, placed: Placed | None = None) -> dict[str, Any]:
     """Cycles until a full chunk has passed all kernels, and between two chunks in steady state.
 
     Both grow with the tokens before the chunk: the latency by `latency_growth` cycles per token, the interval where one
-    of the `growing` kernels, (cycles without history, cycles per token), takes longer.
+    of the `growing` kernels, (cycles without history, cycles per token), takes longer. A chunk of one token takes
+    `single_token` of the latency.
     """
     half = int(plan.options.get("context", 0)) // 2
     costs, once = [kernel.cost for kernel in plan.kernels], behind_last_token(plan)
@@ -27,6 +28,7 @@ def prediction(plan: Plan, placed: Placed | None = None) -> dict[str, Any]:
     return {
         "latency_cycles": _latency(plan, placed) - half * growth,
         "latency_growth": growth,
+        "single_token": plan.options.get("single_token", 1.0),
         "interval_cycles": max(cost.predicted for k, cost in enumerate(costs) if not cost.growth and k not in once),
         "growing": sorted(list(pair) for pair in growing),
         "turns": max(map(turns_of, plan.kernels)),

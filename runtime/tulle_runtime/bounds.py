@@ -7,9 +7,8 @@ that the program uses. Slots are work, not time, so no run is below its bound, a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -71,12 +70,11 @@ def limit_of(
     kernels: Sequence[Kernel],
     links: Iterable[LinkLoads],
     first_chunk: int,
-    chunks: float | None,
-    facts: Mapping[str, Any],
+    latency: float | None,
 ) -> Limit | None:
     """What takes most cycles by itself: a kernel, the host links, or the first chunk's way through all of it (its
-    arrival in cycle `first_chunk`); None if nothing happened. `facts` hold the plan's predictions."""
-    latency = facts.get("prediction", {}).get("latency_cycles")
+    arrival in cycle `first_chunk`; `latency`: what the plan says of that, 0 for nothing, None without chunks); None if
+    nothing happened."""
     candidates = [
         *(Limit("kernel", k.name, k.own_cycles or 0, _predicted(k)) for k in kernels),
         *(
@@ -84,8 +82,8 @@ def limit_of(
             for link in links
         ),
     ]
-    if chunks is not None:
-        candidates.append(Limit("latency", "first chunk", first_chunk, None if latency is None else round(latency)))
+    if latency is not None:
+        candidates.append(Limit("latency", "first chunk", first_chunk, round(latency) or None))
     limit = max(candidates, key=lambda each: each.cycles, default=None)
     if limit is None or limit.cycles == 0:
         return None

@@ -66,7 +66,7 @@ def run_report(run: Run) -> Report:
         first_token_cycles=first,
         predicted_cycles=predicted,
         prediction_error=round(predicted / result.cycles - 1, 4) if predicted and result.status == "ok" else None,
-        limit=limit_of(kernels, loads, first, _chunks(run.dealing.first), run.facts) if result.status == "ok" else None,
+        limit=limit_of(kernels, loads, first, _first_latency(run)) if result.status == "ok" else None,
         bound_cycles=bounds.bound,
         ideal_cycles=bounds.ideal,
         axpy=_axpys(result.counts),
@@ -101,10 +101,25 @@ def predicted_cycles(facts: Facts, chunking: Chunking | None) -> int | None:
     share = np.minimum(chunking.tokens - past, chunking.size) / chunking.size
     grown = [cycles + growth * past for cycles, growth in prediction.get("growing", [])]
     intervals = np.maximum.reduce([np.full(len(past), prediction["interval_cycles"]), *grown])
-    latency = prediction["latency_cycles"] + prediction.get("latency_growth", 0.0) * past[-1]
+    latency = _latency(prediction, chunking, int(past[-1]))
     turns = prediction.get("turns", 1)
-    every, by_tokens = (np.tile(cycles, chunking.batch)[::turns] for cycles in (intervals, share * intervals))
-    return round(latency + by_tokens.sum() - every[-1])
+    by_tokens = np.tile(share * intervals, chunking.batch)[::turns]
+    return round(latency + by_tokens.sum() - share[0] * np.tile(intervals, chunking.batch)[::turns][-1])
+
+
+def _latency(prediction: Facts, chunking: Chunking, history: int) -> float:
+    """Of the longest chunk, at a history: less if it is not full, down to `single_token` of a full one's."""
+    full = prediction["latency_cycles"] + prediction.get("latency_growth", 0.0) * history
+    lone = prediction.get("single_token", 1.0)
+    return full * (lone + (1 - lone) * (min(chunking.tokens, chunking.size) - 1) / max(1, chunking.size - 1))
+
+
+def _first_latency(run: Run) -> float | None:
+    """What the plan says of the first chunk's way through all kernels; 0 if it says nothing, None without chunks."""
+    chunking, prediction = run.dealing.first, run.facts.get("prediction")
+    if chunking is None:
+        return None
+    return _latency(prediction, chunking, 0) if prediction else 0.0
 
 
 def _axpys(counts: PeCounts) -> AxpyCounts:

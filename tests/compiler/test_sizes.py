@@ -18,7 +18,7 @@ from tulle_ir.report import Report
 from tulle_runtime.session import Session
 
 DENSE = Path(__file__).parents[2] / "examples" / "gpt2_topics" / "gpt2_topics_dense.onnx"
-OPTIONS = CompileOptions(mesh=(64, 64), replicas=1, chunk=4, prune="magnitude:0.75")
+OPTIONS = CompileOptions(mesh=(64, 64), replicas=1, prune="magnitude:0.75")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil, sqrt
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from tulle_compiler.plan.parts import in_parts, parts_worth_trying
 from tulle_compiler.plan.problem import DENSE_ABOVE, Problem, context_of, problem_of
 from tulle_compiler.plan.quickest import Quickest
 from tulle_compiler.plan.search import search
+from tulle_compiler.plan.single_token import single_token
 from tulle_compiler.plan.sizes import Sizes
 from tulle_compiler.plan.smallest import TOKENS, Smallest
 from tulle_ir import graph as ops
@@ -43,11 +45,12 @@ class PlanModel:
         if self.fill is None:
             return _alone(graph, self.options, self.target)
         problem, sizes = _sizes(graph, self.options, self.target, self.fill)
-        mesh = self.options.mesh or _own_mesh(problem, sizes)
+        mesh = self.options.mesh or _own_mesh(problem, sizes, self.fill)
         made = Kernels(problem, sizes, mesh)
         kernels = tuple(made.make(i) for i in steps("plan", range(len(problem.stages)), "kernels"))
         nets, host = Nets(made, kernels).make(graph)
         facts = plan_facts(graph, self.options, problem.chunk, problem.sequence or 0)
+        facts["single_token"] = round(single_token(problem, sizes), 4)
         return Plan("model", mesh, self.target.name, kernels, nets, host, facts)
 
 
@@ -67,14 +70,15 @@ def _sizes(graph: ops.Graph, options: CompileOptions, target: Target, fill: floa
     return search([FITTINGS[options.objective](replace(form, chunk=chunk)) for form in forms for chunk in chunks])
 
 
-def _own_mesh(problem: Problem, sizes: Sizes) -> tuple[int, int]:
+def _own_mesh(problem: Problem, sizes: Sizes, fill: float) -> tuple[int, int]:
     """A nearly square mesh for the chosen sizes when none was asked for; bundles have room beside every region."""
     target, stages = problem.limits.target, problem.stages
     rows = [rows + 1 for _, rows in sizes.attention.values()]
     longest = max([*sizes.lanes, *rows]) + max([0, *sizes.finishers.values()])
     widest = max(sizes.lanes[problem.classes.output[i]] for i, s in enumerate(stages) if s.kind != "linear")
-    side = max(int(np.ceil(np.sqrt(sizes.estimate.area / FILLS[0]))), longest + 2 * widest) + 4
-    return min(side, target.width), min(side, target.height)
+    covered = sizes.estimate.area / fill
+    width = min(target.width, max(ceil(sqrt(covered)), longest + 2 * widest) + 4)
+    return width, min(target.height, max(width, ceil(covered / width), longest + 2 * widest + 4))
 
 
 def _alone(graph: ops.Graph, options: CompileOptions, target: Target) -> Plan:
