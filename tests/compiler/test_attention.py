@@ -18,7 +18,7 @@ from tulle_ir.program import Program
 from tulle_runtime.session import Session
 
 F32_TOLERANCE = 1e-4  # relative to the largest value
-OPTIONS = CompileOptions(target="generic", mesh=(60, 60), dtype="f32")
+OPTIONS = CompileOptions(target="generic", mesh=(60, 60), replicas=1, dtype="f32")
 CONTEXT = 19
 GRAPH = gpt(width=14, heads=2, blocks=1, vocabulary=11, context=CONTEXT, hidden=13)  # 7 features a head
 

@@ -21,7 +21,7 @@ F32_TOLERANCE = 1e-4  # design section 10, relative to the largest value
 
 
 def options(mesh: tuple[int, int] = (40, 40), **given: object) -> CompileOptions:
-    return replace(CompileOptions(target="generic", mesh=mesh, dtype="f32"), **given)  # type: ignore[arg-type]
+    return replace(CompileOptions(target="generic", mesh=mesh, replicas=1, dtype="f32"), **given)  # type: ignore[arg-type]
 
 
 @cache

@@ -22,7 +22,7 @@ def target() -> Target:
 
 @pytest.fixture(scope="module")
 def plan(target: Target) -> Plan:
-    options = CompileOptions(target="generic", mesh=(40, 40), dtype="f32", chunk=4)
+    options = CompileOptions(target="generic", mesh=(40, 40), replicas=1, dtype="f32", chunk=4)
     return PlanModel(options, target)(gpt(blocks=1))
 
 

@@ -38,7 +38,7 @@ Stages = Mapping[str, Any]
 
 
 def stages_of(graph: Graph, level: str = "routed") -> Stages:
-    options = CompileOptions(target="generic", mesh=(32, 32), dtype="f32", chunk=3)
+    options = CompileOptions(target="generic", mesh=(32, 32), replicas=1, dtype="f32", chunk=3)
     return compile_graph(graph, replace(options, level=level)).stages  # type: ignore[arg-type]
 
 

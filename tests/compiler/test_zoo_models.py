@@ -51,7 +51,7 @@ def _only(data: np.lib.npyio.NpzFile, prefix: str) -> np.ndarray:
 def test_a_model_gives_the_recorded_logits(entry: dict[str, str]) -> None:
     graph = import_onnx(ZOO / entry["file"])
     for dtype in ("f32", "f16"):
-        compiled = compile_graph(graph, CompileOptions(mesh=(48, 48), dtype=dtype))  # type: ignore[arg-type]
+        compiled = compile_graph(graph, CompileOptions(mesh=(48, 48), replicas=1, dtype=dtype))  # type: ignore[arg-type]
         session = Session(compiled.artifact)
         for ids, logits in cases(entry):
             (got,) = session.run(None, {graph.input.name: ids})
