@@ -56,11 +56,6 @@ class Block:
         """Features of the widest slice."""
         return -(-self.head_dim // self.columns)
 
-    @property
-    def share(self) -> int:
-        """Most keys that a tile makes weights for."""
-        return -(-self.room // self.columns)
-
     down = 0  # local color of even rows; odd ones have the next
     back = 2
 
