@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 from meshes import axpys, chains, wires
+from models import GPTS, Pruning, write_gpt
 
+import tulle
 from tulle_ir.program import Program
 from tulle_ir.target import load_target
 from tulle_runtime.fast import run_fast
 from tulle_runtime.result import RunResult
+from tulle_runtime.session import Session
 
 
 def main() -> None:
@@ -21,6 +28,7 @@ def main() -> None:
     _rate("chains of sums, 64 x 64", *(chains(64, 64, n) for n in (500, 5_000)))
     _rate("chains of sums, the whole wafer", *(chains(750, 994, n) for n in (16, 200)))
     _rate("wires, 64 x 64", *(wires(64, 64, n) for n in (4_000, 40_000)))
+    _model("one block of GPT-2 and a head", 16, 64)
     print("\nwhat costs nothing: PEs without work, cycles without events; long vectors cost their arithmetic alone")
     print(f"{'':36}{'PEs':>9}{'cycles':>12}{'seconds':>9}{'MACs':>12}")
     _cost("one busy row of 512 x 32", *(chains(512, 32, n, rows=1) for n in (1_000, 40_000)))
@@ -41,6 +49,25 @@ def _rate(name: str, short: Program, long: Program) -> None:
     more, seconds = last.crossings - first.crossings, ended - begun
     pes = long.mesh[0] * long.mesh[1]
     print(f"{name:36}{pes:>9,}{more:>12.3g}{seconds:>9.2f}{more / seconds:>12.3g}", flush=True)
+
+
+def _model(name: str, few: int, many: int) -> None:
+    """The same inside a model: what `many` tokens take more than `few`."""
+    with TemporaryDirectory() as folder:
+        model = Path(folder) / "model.onnx"
+        write_gpt(model, replace(GPTS["gpt2"], layers=1, vocabulary=2000), Pruning(0.75))
+        artifact = tulle.compile(model)
+    pes = sum(cls.grid.width * cls.grid.height for cls in artifact.program.classes)
+    crossings, seconds = [], []
+    for tokens in (few, many):
+        session = Session(artifact, verified=True)
+        start = time.process_time()
+        session.run(None, {session.inputs[0].name: np.arange(tokens)[None]})
+        assert session.result is not None
+        seconds.append(time.process_time() - start)
+        crossings.append(session.result.crossings)
+    more, spent = crossings[1] - crossings[0], seconds[1] - seconds[0]
+    print(f"{name:36}{pes:>9,}{more:>12.3g}{spent:>9.2f}{more / spent:>12.3g}", flush=True)
 
 
 def _cost(name: str, short: Program, long: Program) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from tulle_runtime.fast.channels import leave_far, wake_near
 from tulle_runtime.fast.jit import inlined, inner, once, pointer, prefetch
 from tulle_runtime.fast.machine import Machine
 from tulle_runtime.fast.pe import pe_event
 from tulle_runtime.fast.router import host_step, router_event
+from tulle_runtime.fast.wheel import leave_far, wake_near
 from tulle_runtime.fast.words import (
     FAR,
     FAULT,

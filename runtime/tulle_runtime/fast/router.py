@@ -4,22 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tulle_runtime.fast.channels import (
-    FULL,
-    LATER,
-    SPACE,
-    UNKNOWN,
-    head_time,
-    pop,
-    push,
-    silent_until,
-    source_push,
-    space,
-    wake,
-    wake_for_space,
-    wake_near,
-)
+from tulle_runtime.fast.channels import FULL, SPACE, UNKNOWN, head_time, pop, push, source_push, space, wake_for_space
 from tulle_runtime.fast.jit import inlined, inner
+from tulle_runtime.fast.silence import LATER, silent_until
+from tulle_runtime.fast.wheel import wake, wake_near
 from tulle_runtime.fast.words import (
     CAPACITY,
     CAPACITY_MASK,

@@ -126,6 +126,7 @@ LINE = 16  # words in a cache line; channels begin at such multiples
 
 # --- The timing wheel: near events in NEAR buckets of entities, far ones in FAR lists ---
 NEAR = 32
+MOST_AHEAD = 16  # cycles that an entity may go ahead of the present one
 FAR = 8192
 
 # --- Code rows [rows, ROW_WORDS]; a row is named by the index of its first word ---

@@ -1,0 +1,194 @@
+"""Channels and where they lead, for all route entries at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tulle_ir.program import HostPort, ProgramClass
+from tulle_ir.routes import EDGE, INDEX, RAMP, RouteEntries
+from tulle_ir.target import Target
+from tulle_runtime.fast import words as w
+from tulle_runtime.fast.chains import Chains, join
+from tulle_runtime.fast.ports import Ports
+
+NONE = -1 << 40  # an entry has no such output
+
+
+class Channels:
+    """Channel e is the link or up-ramp channel of entry e, channel n + e the down-ramp channel that entry e of n fills.
+    The channels of a chain share one base."""
+
+    def __init__(
+        self,
+        entries: RouteEntries,
+        target: Target,
+        router_of: np.ndarray,
+        first_pe: int,
+        pe_entity: np.ndarray,
+        has_pe: np.ndarray,
+    ) -> None:
+        self.entries, self.router_of, n = entries, router_of.astype(np.int64), len(entries.router)
+        up = entries.port == RAMP
+        self.capacity = np.full(2 * n, target.ramp_cycles, np.int64)
+        self.capacity[:n] = np.where(up, target.ramp_cycles + target.router_depth, target.router_depth)
+        self.latency = np.full(2 * n, target.ramp_cycles, np.int64)
+        self.latency[:n] = np.where(up, 1 + target.ramp_cycles, target.hop_cycles)
+        self.is_link = np.concatenate([~up, np.zeros(n, bool)])
+        self.delivers = entries.mask >> RAMP & 1 != 0
+        # where there is no PE the router itself is woken, which is harmless
+        self.pe = np.where(has_pe[entries.router], pe_entity[entries.router], self.router_of)
+        self.consumer = np.concatenate([self.router_of, self.pe])
+        self.base = self.last = np.zeros(0, np.int64)
+        self.trees = np.zeros((0, w.TREE_WORDS), np.int32)
+        self.first_pe = first_pe
+        self.runs = np.ones(n, bool)  # entries that the router must look at
+        self.out_links = 0
+
+    def set_depths(self, cls: ProgramClass, place: np.ndarray, target: Target) -> None:
+        """Capacities of the ramp channels that the queues of a class are bound to."""
+        n = len(self.entries.router)
+        for queue in cls.queues:
+            at = self.entries.find(place, np.full(len(place), queue.color))
+            at = at[at >= 0]
+            if queue.is_input:
+                self.capacity[n + at] = target.down_ramp_capacity(queue.index)
+            else:
+                self.capacity[at[self.entries.port[at] == RAMP]] = target.up_ramp_capacity(queue.index)
+
+    def of_queue(self, place: np.ndarray, color: int, is_input: bool) -> np.ndarray:
+        """Channel base per PE, NO_ROUTE where the color has no such entry."""
+        at = self.entries.find(place, np.full(len(place), color))
+        n = len(self.entries.router)
+        if not n:
+            return np.full(len(place), w.NO_ROUTE)
+        found, at = at >= 0, np.maximum(at, 0)
+        bound = self.delivers[at] if is_input else self.entries.port[at] == RAMP
+        return np.where(found & bound, self.base[n + at if is_input else at], w.NO_ROUTE)
+
+    def bases(self) -> np.ndarray:
+        """Of the channels that there are, -1 for the others."""
+        return np.where(np.concatenate([np.ones(len(self.delivers), bool), self.delivers]), self.base, -1)
+
+    def fill(self, ports: Ports, out_ports: list[HostPort], first_link: int, width: int, joined: bool) -> np.ndarray:
+        """The channel array."""
+        n = len(self.entries.router)
+        outputs = self._outputs(out_ports, width)
+        follows = np.arange(2 * n)
+        if joined:
+            free = self._free(outputs)
+            follows[free] = outputs[free].max(axis=1)
+        chains = join(follows, self.capacity, self.latency, self.is_link)
+        self.last = chains.last
+        self.runs = chains.last[:n] == np.arange(n)
+        return self._write(outputs, chains, ports, first_link)
+
+    def _outputs(self, out_ports: list[HostPort], width: int) -> np.ndarray:
+        """i64[n, 5]: the channel behind each output of each entry, or OUT_DROP, OUT_HOST - port, OUT_NEVER, NONE."""
+        entries, n = self.entries, len(self.entries.router)
+        hosts = {((p.y * width + p.x) * 4 + INDEX[p.side], p.color): k for k, p in enumerate(out_ports)}
+        outputs = np.full((n, 5), NONE, np.int64)
+        for side in range(4):
+            has = np.flatnonzero(entries.mask >> side & 1)
+            target = entries.target(side)[has]
+            outputs[has, side] = np.where(target >= 0, target, np.where(target == EDGE, w.OUT_DROP, w.OUT_NEVER))
+            for entry in has[target == EDGE]:
+                port = hosts.get((int(entries.router[entry]) * 4 + side, int(entries.color[entry])))
+                if port is not None:
+                    outputs[entry, side] = w.OUT_HOST - port
+                    self.out_links += 1
+        outputs[self.delivers, RAMP] = n + np.flatnonzero(self.delivers)
+        return outputs
+
+    def _free(self, outputs: np.ndarray) -> np.ndarray:
+        """Entries whose only output leads to a channel and is used by no other entry of the router."""
+        used = outputs != NONE
+        users = np.zeros((int(self.router_of.max(initial=-1)) + 1, 5), np.int64)
+        np.add.at(users, self.router_of, used)
+        alone = (users[self.router_of] == 1) & (outputs >= 0)
+        return np.flatnonzero((used.sum(axis=1) == 1) & alone.any(axis=1))
+
+    def _write(self, outputs: np.ndarray, chains: Chains, ports: Ports, first_link: int) -> np.ndarray:
+        n, all_channels = len(self.entries.router), np.arange(2 * len(self.entries.router))
+        exists = (chains.last == all_channels) & np.concatenate([np.ones(n, bool), self.delivers])
+        fan = np.concatenate([(outputs != NONE).sum(axis=1), np.zeros(n, np.int64)])
+        size = np.where(exists, w.RING + 2 * chains.capacity + np.maximum(fan - 1, 0), 0)
+        size += np.where(exists, -size % w.LINE, 0)
+        order = np.stack([all_channels[:n], all_channels[n:]], axis=1).reshape(
+            -1
+        )  # an entry beside what it delivers to
+        ends = np.cumsum(size[order])
+        place = np.empty(2 * n, np.int64)
+        place[order] = ends - size[order]
+        self.base = place[chains.last]
+        trees = Trees(exists, chains, outputs)
+        ch = np.zeros(int(ends[-1]) if n else 0, np.int32)
+        at = np.flatnonzero(exists)
+        base = place[at]
+        mask = np.concatenate([self.entries.mask.astype(np.int64), np.zeros(n, np.int64)])
+        ch[base + w.HEAD] = ch[base + w.TAIL] = base + w.RING
+        ch[base + w.CAPACITY] = chains.capacity[at] | mask[at] << w.MASK_SHIFT
+        ch[base + w.LATENCY], ch[base + w.CREDIT] = chains.latency[at], chains.length[at]
+        ch[base + w.HOPS], ch[base + w.LAST_POP] = chains.hops[at], -1
+        ch[base + w.CONSUMER], ch[base + w.FEEDER] = self.consumer[at], w.NO_FEEDER
+        ch[base + w.TREE], ch[base + w.DEPTH] = w.TREE_WORDS * trees.of[at], trees.depth[at]
+        ch[base + w.GROWTH] = trees.growth[at]
+        self.trees = self._sources(trees, ports)
+        slots = np.repeat(base + w.RING + 1, chains.capacity[at])
+        first = np.repeat(np.cumsum(chains.capacity[at]) - chains.capacity[at], chains.capacity[at])
+        ch[slots + 2 * (np.arange(len(slots)) - first)] = w.NEVER
+        self._write_outputs(ch, outputs, chains, ports, first_link)
+        return ch
+
+    def _sources(self, trees: Trees, ports: Ports) -> np.ndarray:
+        """The record of each tree."""
+        records = np.zeros((len(trees.first), w.TREE_WORDS), np.int32)
+        records[:, w.SOURCE], records[:, w.FIRST] = w.NOWHERE, self.base[trees.first]
+        up = np.flatnonzero(self.entries.port == RAMP)
+        up = up[self.pe[up] >= self.first_pe]
+        records[trees.of[self.last[up]], w.SOURCE] = self.pe[up] - self.first_pe
+        fed = np.flatnonzero(ports.entry >= 0)
+        records[trees.of[self.last[ports.entry[fed]]], w.SOURCE] = w.FROM_HOST - fed
+        return records
+
+    def _write_outputs(
+        self, ch: np.ndarray, outputs: np.ndarray, chains: Chains, ports: Ports, first_link: int
+    ) -> None:
+        """Where entries lead, and who fills each channel."""
+        n = len(self.entries.router)
+        up = np.flatnonzero(self.entries.port == RAMP)
+        ch[self.base[up] + w.PRODUCER] = 2 * self.pe[up]
+        fed = np.flatnonzero(ports.entry >= 0)
+        ch[self.base[ports.entry[fed]] + w.PRODUCER] = 2 * (first_link + ports.link[fed])
+        before = np.zeros(n, np.int64)  # outputs already placed
+        for side in range(5):
+            has = np.flatnonzero((outputs[:, side] != NONE) & self.runs)
+            target, base = outputs[has, side], self.base[has]
+            out = np.where(target >= 0, self.base[np.maximum(target, 0)], target)
+            extra = base + w.RING + 2 * chains.capacity[has] + before[has] - 1
+            ch[np.where(before[has] == 0, base + w.OUT, extra)] = out
+            before[has] += 1
+            leads = target >= 0
+            ch[out[leads] + w.PRODUCER], ch[out[leads] + w.FEEDER] = 2 * self.router_of[has[leads]], base[leads]
+
+
+class Trees:
+    """Which channels one source fills, directly or through others. Arrays as in Chains, but for `first`, the channels
+    that sources fill."""
+
+    def __init__(self, exists: np.ndarray, chains: Chains, outputs: np.ndarray) -> None:
+        n, index = len(outputs), np.arange(len(exists))
+        from_entry, side = np.nonzero((outputs >= 0) & exists[:n, None])
+        filled = chains.last[outputs[from_entry, side]]
+        feeder = index.copy()
+        feeder[filled] = from_entry
+        self.growth = np.bincount(from_entry, weights=filled < n, minlength=len(exists)).astype(np.int64) - 1
+        first, depth = feeder, np.where(feeder == index, 0, chains.latency)
+        for _ in range(n.bit_length()):  # as in join
+            if np.array_equal(first[first], first):
+                break
+            depth = np.minimum(depth + depth[first], w.CAPACITY_MASK)
+            first = first[first]
+        self.depth = depth + chains.latency[first]
+        is_first = np.zeros(len(first), bool)
+        is_first[first[exists]] = True
+        self.first, self.of = np.flatnonzero(is_first), (np.cumsum(is_first) - 1)[first]

@@ -1,0 +1,81 @@
+"""The records of PEs and routers, and SRAM."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tulle_ir.program import Program
+from tulle_ir.progress import steps
+from tulle_runtime.fast import sram
+from tulle_runtime.fast import words as w
+from tulle_runtime.fast.code import FlatClass
+from tulle_runtime.fast.network import Channels
+from tulle_runtime.fast.rows import wrap
+
+
+def router_records(channels: Channels, routers: int, words: int) -> np.ndarray:
+    """The routers' records, and one more that ends the last one's entries; `words` of the channel array."""
+    records = np.zeros((routers + 1, w.ROUTER_WORDS), np.int32)
+    router_of = channels.router_of[channels.runs]
+    records[:, w.Q_FIRST] = np.searchsorted(router_of, np.arange(routers + 1))
+    bases = np.append(channels.base[: len(channels.router_of)][channels.runs], words)
+    line = bases[records[:, w.Q_FIRST]] // w.LINE
+    records[:, w.Q_LINE], records[:-1, w.Q_LINES] = line, np.diff(line)
+    return records
+
+
+def set_ahead(pe: np.ndarray, pe_base: np.ndarray, ch: np.ndarray, place: np.ndarray, channels: Channels) -> None:
+    """How far a PE may go ahead: until what its routers may yet push into one of its channels is visible.
+
+    In the present cycle routers come before PEs and host links, so what the latter push may come a cycle earlier."""
+    entries, n = channels.entries, len(channels.entries.router)
+    base = channels.base[n:][channels.delivers]
+    known = ch[base + w.LATENCY] - (ch[base + w.FEEDER] == w.NO_FEEDER)
+    least = np.full(int(entries.mesh[0] * entries.mesh[1]), w.MOST_AHEAD, np.int64)
+    np.minimum.at(least, entries.router[channels.delivers], known)
+    pe[pe_base + w.AHEAD] = least[place]
+
+
+def fill_memory(program: Program) -> tuple[np.ndarray, list[int]]:
+    """All SRAM, filled, and where each class's begins."""
+    sizes = [sram.pes(cls) * sram.stride(cls) for cls in program.classes]
+    starts = np.cumsum([0, *sizes]).tolist()
+    memory = np.zeros(starts[-1] + sram.ALIGN, np.uint8)
+    for cls, start in zip(steps("load", program.classes, "classes"), starts, strict=False):
+        sram.load(memory, start, cls, program.tensors)
+    return memory, starts
+
+
+def pe_records(
+    program: Program,
+    flats: list[FlatClass],
+    class_first: list[int],
+    starts: list[int],
+    place: np.ndarray,
+    channels: Channels,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The PE records and where each begins."""
+    sizes = [sram.pes(cls) * int(flat.layout[w.C_SIZE]) for cls, flat in zip(program.classes, flats, strict=True)]
+    firsts = np.cumsum([0, *sizes])
+    pe = np.zeros(firsts[-1], np.int32)
+    bases: list[np.ndarray] = [np.zeros(0, np.int64)]
+    for k, (cls, flat) in enumerate(zip(program.classes, flats, strict=True)):
+        layout = flat.layout
+        size, n = int(layout[w.C_SIZE]), sram.pes(cls)
+        bases.append(firsts[k] + size * np.arange(n))
+        view = pe[firsts[k] : firsts[k + 1]].reshape(n, size)
+        view[:, w.TASK] = view[:, w.DEFER] = -1
+        view[:, w.START] = int(flat.tasks[:, w.K_START].any())
+        view[:, w.CLASS] = k * w.CLASS_WORDS
+        view[:, w.SRAM] = starts[k] // sram.ALIGN + np.arange(n) * (sram.stride(cls) // sram.ALIGN)
+        view[:, w.EXTENT] = cls.sram_bytes
+        at = place[class_first[k] : class_first[k] + n]
+        for index, queue in enumerate(cls.queues):
+            view[:, layout[w.C_QUEUES] + index] = channels.of_queue(at, queue.color, queue.is_input)
+        for index, task in enumerate(cls.tasks):
+            view[:, layout[w.C_TASKS] + w.TASK_WORDS * index + w.FLAGS] = w.BLOCKED if task.blocked else 0
+        for index, register in enumerate(cls.registers):
+            value = register.value
+            values = program.tensors[value] if isinstance(value, str) else wrap(value)
+            view[:, layout[w.C_REGISTERS] + index] = values
+    return pe, np.concatenate(bases)
