@@ -46,10 +46,13 @@ class Partition:
         place[self.order] = np.arange(len(self.order)) - np.repeat(self.start[:-1], self.sizes)
         return place
 
-    def split(self, groups: int) -> Partition:
-        """Each lane cut into nearly equal groups of its features: group g of lane i becomes lane i * groups + g."""
-        bounds = self.start[:-1, None] + np.arange(groups) * self.sizes[:, None] // groups
-        return Partition(self.order, np.append(bounds.reshape(-1), self.start[-1:]).astype(np.int32))
+    def grouped(self, weights: tuple[int, ...]) -> tuple[Partition, ...]:
+        """Every lane cut into groups that are to each other as `weights`; each is a partition of its own features
+        only."""
+        share = np.concatenate([[0], np.cumsum(weights)])
+        bounds = self.start[:-1, None] + -(-share * self.sizes[:, None].astype(np.int64) // share[-1])
+        pieces = [zip(bounds[:, g], bounds[:, g + 1], strict=True) for g in range(len(weights))]
+        return tuple(from_lists([self.order[a:b] for a, b in lanes]) for lanes in pieces)
 
     def features(self, lane: int) -> np.ndarray:
         """The features of one lane in stream order."""

@@ -10,7 +10,7 @@ import argparse
 from importlib import import_module
 
 QUICK = ("sparsity", "prediction", "speedup", "resident", "engine", "tools")
-LARGE = ("compiling", "large", "replicas", "streaming")
+LARGE = ("shapes", "growth", "compiling", "large", "replicas", "streaming")
 
 
 def main() -> None:

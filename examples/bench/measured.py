@@ -6,8 +6,10 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from statistics import median
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,12 @@ class Measured:
     wall: float
     cpu: float
     peak: float
+
+    @classmethod
+    def median(cls, run: Callable[[], Measured], times: int = 3) -> Measured:
+        """Of several runs, figure by figure."""
+        runs = [run() for _ in range(times)]
+        return cls(*(median(figures) for figures in zip(*map(astuple, runs), strict=True)))
 
 
 def tulle(*arguments: str | Path, **environment: str) -> Measured:

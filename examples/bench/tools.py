@@ -1,55 +1,62 @@
-"""The tools: seconds to start, and compile and run of a MatMul over four sizes."""
+"""The tools: seconds to start, and to compile and run one MatMul; medians of several runs."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from measured import tulle
+from measured import Measured, tulle
 from models import Pruning, write_matmul
 
-SIZES = ((768, 768), (1536, 768), (3072, 768), (3072, 1536))
-TOKENS = 64
+RUNS = 5
+SIZE, TOKENS, MESH = (3072, 768), 64, "32x32"
 
 
 def main() -> None:
-    """Both tables, through the command."""
+    """Both tables, through the command; processor seconds, wall seconds and peak memory."""
     with tempfile.TemporaryDirectory() as name:
+        print(f"medians of {RUNS} runs{'':29}{'cpu s':>8}{'wall s':>8}{'GB':>6}")
         _starts(Path(name))
-        _growth(Path(name))
+        _product(Path(name))
 
 
 def _starts(folder: Path) -> None:
     """The first run ever, with an empty cache of compiled code, and later ones."""
-    artifact, inputs, _ = _compiled(folder, 32, 32, "8x8")
-    print("start-up, CPU seconds")
-    print(f"{'tulle --help':44}{tulle('--help').cpu:>8.2f}")
-    for what in ("first run ever, the engine's compilation in it", "a later one"):
-        cpu = tulle("run", artifact, "--inputs", inputs, NUMBA_CACHE_DIR=str(folder / "cache")).cpu
-        print(f"{what:44}{cpu:>8.2f}", flush=True)
+    model, artifact, inputs = matmul_files(folder, 32, 32, 64)
+    tulle("compile", model, "-o", artifact, "--mesh", "8x8")
+    caches = (str(folder / f"cache{number}") for number in range(RUNS))
+
+    def first() -> Measured:
+        return tulle("run", artifact, "--inputs", inputs, NUMBA_CACHE_DIR=next(caches))
+
+    def later() -> Measured:
+        return tulle("run", artifact, "--inputs", inputs, NUMBA_CACHE_DIR=str(folder / "cache0"))
+
+    _row("tulle --help", Measured.median(lambda: tulle("--help"), RUNS))
+    _row("first run ever, the engine's compilation in it", Measured.median(first, RUNS))
+    _row("a later one", Measured.median(later, RUNS))
 
 
-def _growth(folder: Path) -> None:
-    print(f"\ny = x @ w, 75 % zeros, {TOKENS} tokens, 32 x 32 PEs: CPU seconds and peak memory")
-    print(f"{'matrix':>12}{'non-zeros':>11}{'compile s':>11}{'run s':>7}{'GB':>6}{'crossings':>12}")
-    for rows, columns in SIZES:
-        artifact, inputs, compiling = _compiled(folder, rows, columns, "32x32")
-        report = folder / "report.json"
-        running = tulle("run", artifact, "--inputs", inputs, "--report", report)
-        ran = json.loads(report.read_text())
-        print(
-            f"{f'{rows} x {columns}':>12}{rows * columns // 4:>11,}{compiling:>11.1f}"
-            f"{running.cpu:>7.1f}{running.peak:>6.1f}{ran['wavelets']['crossings']:>12,}",
-            flush=True,
-        )
+def _product(folder: Path) -> None:
+    model, artifact, inputs = matmul_files(folder, *SIZE, TOKENS)
+    compiling = ("compile", model, "-o", artifact, "--mesh", MESH)
+    _row(f"compile MatMul {SIZE[0]} x {SIZE[1]}, 75 % zeros", Measured.median(lambda: tulle(*compiling), RUNS))
+    tulle("run", artifact, "--inputs", inputs)  # warm
+    _row(f"run it, {TOKENS} tokens", Measured.median(lambda: tulle("run", artifact, "--inputs", inputs), RUNS))
 
 
-def _compiled(folder: Path, rows: int, columns: int, mesh: str) -> tuple[Path, Path, float]:
-    """(artifact, feeds, CPU seconds of the compilation) of a MatMul."""
+def matmul_files(folder: Path, rows: int, columns: int, tokens: int) -> tuple[Path, Path, Path]:
+    """Model (written), artifact (to be), feeds (written) of a MatMul with 75 % zeros."""
     model, artifact, inputs = folder / "model.onnx", folder / "model.tulle", folder / "in.npz"
     write_matmul(model, rows, columns, Pruning(0.75))
-    compiling = tulle("compile", model, "-o", artifact, "--mesh", mesh)
-    np.savez(inputs, x=np.random.default_rng(0).standard_normal((TOKENS, rows), np.float32))
-    return artifact, inputs, compiling.cpu
+    np.savez(inputs, x=np.random.default_rng(0).standard_normal((tokens, rows), np.float32))
+    return model, artifact, inputs
+
+
+def _row(what: str, measured: Measured) -> None:
+    print(f"{what:46}{measured.cpu:>8.2f}{measured.wall:>8.2f}{measured.peak:>6.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ from small_models import matmul
 
 from tulle_compiler.options import CompileOptions
 from tulle_compiler.pipeline import Compiled, compile_graph
+from tulle_compiler.plan import layouts
 from tulle_ir.graph import Graph
 from tulle_ir.graph_run import run_graph
 from tulle_ir.memory import pes_used
@@ -77,6 +78,34 @@ def test_a_shared_matrix_takes_less_time_than_one_copy_of_it_would() -> None:
         assert report is not None
         cycles[context] = report.cycles
     assert cycles[64] < 0.9 * cycles[8]
+
+
+def test_results_leave_while_the_rest_of_their_chunk_is_worked_on() -> None:
+    """One chunk: the first results are out long before the last AXPY."""
+    graph = matmul(96, 96, 0.5)
+    compiled = compile_graph(graph, replace(OPTIONS, mesh=(12, 12), context=64, chunk=64))
+    (linear,) = [k for k in compiled.stages["plan"].kernels if k.kind == "linear"]
+    assert len(str(linear.params["groups"]).split()) > 1
+    error, session = execute(compiled, graph, 64)
+    assert error <= 1e-4
+    assert session.result is not None
+    rows = [arrivals.cycles for arrivals in session.result.outputs[0]]
+    assert min(cycles[1] for cycles in rows) < 0.7 * session.result.cycles
+
+
+@pytest.mark.parametrize("groups", [(1,), (1, 1), (4, 2, 1, 1)])
+def test_rows_that_come_in_groups_are_rounded_where_they_are_gathered(
+    groups: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """f32 sums, f16 results: also in groups, also of lanes of unequal size."""
+    monkeypatch.setattr(layouts, "GROUPS", (groups,))
+    graph = matmul(60, 101, 0.75)
+    compiled = compile_graph(graph, replace(OPTIONS, dtype="f16", accumulate="f32", reduce="f32", mesh=(10, 10)))
+    x = np.random.default_rng(0).standard_normal((40, 60)).astype(np.float32)
+    session = Session(compiled.artifact)
+    (y,) = session.run(None, {graph.input.name: x})
+    wanted = run_graph(graph, x, dtype="f16").reshape(y.shape)
+    assert np.abs(y - wanted).max() <= 2e-3 * np.abs(wanted).max()
 
 
 def test_without_bias_and_activation_no_pe_only_passes_sums_on() -> None:

@@ -11,6 +11,15 @@ from tulle_compiler.partition_swaps import swapped
 from tulle_compiler.partition_tiles import balanced_tiles, deal
 
 
+def test_groups_of_lanes_hold_every_feature_once_in_order_by_their_weights() -> None:
+    cut = contiguous(50, 3)
+    groups = cut.grouped((4, 2, 1, 1))
+    for lane, sizes in enumerate(([8, 4, 2, 2], [9, 4, 2, 2], [9, 4, 2, 2])):
+        features = [group.features(lane) for group in groups]
+        assert [len(part) for part in features] == sizes
+        assert np.concatenate(features).tolist() == cut.features(lane).tolist()
+
+
 @pytest.mark.parametrize(("features", "lanes"), [(1, 1), (7, 3), (13, 13), (64, 5)])
 def test_contiguous_lanes_cover_every_feature_once(features: int, lanes: int) -> None:
     cut = contiguous(features, lanes)

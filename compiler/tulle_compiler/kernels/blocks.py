@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tulle_compiler.kernels.host_lanes import position_lanes
+from tulle_compiler.kernels.line import position_lanes
 from tulle_compiler.kernels.view import View
 from tulle_compiler.partition import Partition
 from tulle_ir.geometry import Frame

@@ -21,7 +21,7 @@ from tulle_compiler.kernels.chains import at, chain_classes, column_entries, eas
 from tulle_compiler.kernels.filtered import SHARE, arrival_code, arrival_slots, unmarked
 from tulle_compiler.kernels.finish import emit_finishers, finish_latency, finish_slots, result_chain, shares
 from tulle_compiler.kernels.tiles import compressed, dense, nonzeros_per_tile
-from tulle_compiler.kernels.view import View, partition_tensors
+from tulle_compiler.kernels.view import View, group_text, partition_tensors
 from tulle_compiler.options import Precision
 from tulle_compiler.partition import Partition, from_lists
 from tulle_ir.code import Await, Axpy, DType, Fabric, Instruction, Loop, Mem, Reg
@@ -37,7 +37,8 @@ class Linear:
     """A linear operator ready to become a kernel. weight: [in, out]; scale: [in], factors of its rows; `finishers`: m.
 
     `stream` is the output as its lanes carry it. `filtered`: no zeros come in (filtered.py); `filters`: none go out;
-    `columns`: which output features of the matrix these are, if not all; `groups`: of a tile's rows.
+    `columns`: which output features of the matrix these are, if not all; `groups`: weights of the groups of a tile's
+    rows.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Linear:
     filters: bool = False
     columns: np.ndarray | None = None
     scale: np.ndarray | None = None
-    groups: int = 1
+    groups: tuple[int, ...] = (1,)
 
     @cached_property
     def outputs(self) -> Partition:
@@ -99,7 +100,7 @@ def plan_linear(op: Linear, precision: Precision, target: Target, chunk: int) ->
             "dense": int(op.dense),
             "filtered": int(op.filtered),
             "filters": int(op.filters),
-            "groups": op.groups,
+            "groups": group_text(op.groups),
         },
         tensors=tensors,
     )
@@ -110,8 +111,8 @@ def linear_cost(op: Linear, precision: Precision, target: Target, chunk: int) ->
     tiles = nonzeros_per_tile(op.weight, op.inputs, op.outputs)
     sizes = op.inputs.sizes[None, :], op.outputs.sizes[:, None]
     share, least = (SHARE, 0.0) if op.filtered else (None, None)
-    slots = tile_slots(tiles, *sizes, op.dense, precision, target, chunk, share, op.groups)
-    bound = tile_slots(tiles, *sizes, op.dense, precision, target, chunk, least, op.groups)
+    slots = tile_slots(tiles, *sizes, op.dense, precision, target, chunk, share, len(op.groups))
+    bound = tile_slots(tiles, *sizes, op.dense, precision, target, chunk, least, len(op.groups))
     finish = max(
         (
             finish_slots(int(op.outputs.largest), op.finishers, s, op.activation, precision, target, chunk)
@@ -131,7 +132,7 @@ def linear_cost(op: Linear, precision: Precision, target: Target, chunk: int) ->
         bound=max(float(bound.max()), finish),
         ideal=ideal,
         max_pe_bytes=tile_bytes(
-            int(tiles.max()), op.inputs.largest, op.outputs.largest, op.dense, precision, chunk, op.groups
+            int(tiles.max()), op.inputs.largest, op.outputs.largest, op.dense, precision, chunk, len(op.groups)
         ),
         nonzeros=int(tiles.sum()),
         pes=pes,
@@ -159,7 +160,7 @@ def tile_slots(
     """Datapath slots of a tile per full chunk: receiving, AXPYs, adding partial sums, and the fixed part.
 
     Arguments broadcast: non-zeros, input features K and output features R of the tile. `share`: of the columns that
-    arrive if zeros are filtered; `groups`: of the rows.
+    arrive if zeros are filtered; `groups`: how many of rows.
     """
     x_bytes = int(np.max(inputs)) * chunk * precision.stream.size
     y_bytes = int(np.max(outputs)) * chunk * precision.accumulate.size
@@ -220,15 +221,16 @@ class _Tiles:
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self.groups = view.number("groups")
+        self.groups = len(view.groups())
         self.inputs, self.outputs = view.partition("inputs"), view.partition("outputs")
-        self.rows = self.outputs.split(self.groups)
+        self.rows = self.outputs.grouped(view.groups())
         self.weight = view.kernel.tensors["weight"]
         self.is_dense = bool(view.number("dense"))
         self.is_filtered = bool(view.number("filtered"))
         stream = view.precision.stream
         cut = dense if self.is_dense else compressed
-        self.cut = cut(self.weight, self.inputs, self.rows, stream, view.kernel.tensors.get("scale"))
+        scale = view.kernel.tensors.get("scale")
+        self.cut = [cut(self.weight, self.inputs, rows, stream, scale) for rows in self.rows]
 
     def emit(self, name: str, first: int, count: int, step: int, tensors: dict[str, np.ndarray]) -> ProgramClass:
         """The class of the tiles in columns first, first + step, ..."""
@@ -246,9 +248,9 @@ class _Tiles:
             k_size = b.register("K", k_sizes)
             b.buffer("X", precision.stream, self.inputs.largest * chunk, side=0)
             code.append(launch(RECEIVE, "mov", mem("X", (chunk, 1)), x_in, None, k_size, n))
+        pe = (lanes_out[:, None] * self.inputs.lanes + lanes_in[None, :]).reshape(-1)
         for group in range(self.groups):
             rows = self._rows(b, lanes_out, group, count)
-            pe = ((lanes_out[:, None] * self.groups + group) * self.inputs.lanes + lanes_in[None, :]).reshape(-1)
             own, products = self._products(b, x_in, k_sizes, n, rows, pe, group)
             code += products
             if group == 0 and first == self.inputs.lanes - 1:
@@ -263,7 +265,7 @@ class _Tiles:
 
     def _rows(self, b: ClassBuilder, lanes_out: np.ndarray, group: int, count: int) -> Reg:
         """Rows of a group."""
-        sizes = self.rows.sizes[lanes_out * self.groups + group]
+        sizes = self.rows[group].sizes[lanes_out]
         return b.register(self._name("R", group), np.broadcast_to(sizes[:, None], (len(lanes_out), count)))
 
     def _name(self, name: str, group: int) -> str:
@@ -276,7 +278,7 @@ class _Tiles:
 
         The sums before must have left; with several groups they have, since the next group's left after them.
         """
-        precision, size = self.view.precision, self.rows.largest * self.view.chunk
+        precision, size = self.view.precision, self.rows[group].largest * self.view.chunk
         sums, result = b.buffer(self._name("Y", group), precision.accumulate, size, side=1), self._name("Z", group)
         code: list[Instruction] = [wait(REDUCE)] if self.groups == 1 else []
         if self.is_filtered:
@@ -297,8 +299,9 @@ class _Tiles:
         return mem(buffer, (self.view.chunk, 1))
 
     def _table(self, b: ClassBuilder, pe: np.ndarray, group: int) -> str:
-        assert not isinstance(self.cut, np.ndarray)
-        tiles = self.cut.arranged(pe)
+        cut = self.cut[group]
+        assert not isinstance(cut, np.ndarray)
+        tiles = cut.arranged(pe)
         return b.table(
             self._name("W", group),
             self.view.precision.stream,
@@ -324,9 +327,10 @@ class _Tiles:
         self, b: ClassBuilder, k_sizes: np.ndarray, n: Reg, r_size: Reg, pe: np.ndarray, group: int
     ) -> list[Instruction]:
         """The products of each column as it arrives; the first one sets the sums: they are never cleared."""
-        assert isinstance(self.cut, np.ndarray)
-        chunk, rows, weights = self.view.chunk, self.rows.largest, self._name("W", group)
-        tiles = self.cut.reshape(-1, self.cut.shape[-1])[pe].reshape(b.grid.height, b.grid.width, -1)
+        cut = self.cut[group]
+        assert isinstance(cut, np.ndarray)
+        chunk, rows, weights = self.view.chunk, self.rows[group].largest, self._name("W", group)
+        tiles = cut.reshape(-1, cut.shape[-1])[pe].reshape(b.grid.height, b.grid.width, -1)
         b.buffer(weights, self.view.precision.stream, tiles.shape[-1], Category.WEIGHTS, tiles)
         k, turn, further = b.register("k"), b.register("turn"), b.register("further", k_sizes - 1)
         sums = self._of_chunk(self._name("Y", group))

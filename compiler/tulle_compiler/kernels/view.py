@@ -49,9 +49,18 @@ class View:
         """An integer parameter of the kernel."""
         return int(self.kernel.params[name])
 
+    def groups(self) -> tuple[int, ...]:
+        """Weights of the groups in which rows leave."""
+        return tuple(map(int, str(self.kernel.params["groups"]).split()))
+
     def partition(self, name: str) -> Partition:
         """A partition stored in the kernel's tensors."""
         return Partition(self.kernel.tensors[f"{name}.order"], self.kernel.tensors[f"{name}.start"])
+
+
+def group_text(weights: tuple[int, ...]) -> str:
+    """How weights of groups are kept among a kernel's parameters."""
+    return " ".join(map(str, weights))
 
 
 def partition_tensors(name: str, partition: Partition) -> dict[str, np.ndarray]:

@@ -8,8 +8,9 @@ from math import ceil, sqrt
 import numpy as np
 
 from tulle_compiler.options import CompileOptions, Precision
-from tulle_compiler.plan.alone import Alone, best_layout, is_alone, plan_alone
+from tulle_compiler.plan.alone import is_alone, plan_alone
 from tulle_compiler.plan.kernels import Kernels
+from tulle_compiler.plan.layouts import Alone, best_layout
 from tulle_compiler.plan.lower import lower
 from tulle_compiler.plan.nets import Nets
 from tulle_compiler.plan.parts import in_parts, parts_worth_trying

@@ -9,12 +9,14 @@ from itertools import islice
 from tulle_compiler.route.candidates import Candidate, candidates
 from tulle_compiler.route.check import conflicts
 from tulle_compiler.route.colors import Coloring, assign_colors
-from tulle_compiler.route.ends import NetEnds, net_ends
+from tulle_compiler.route.ends import HOST, NetEnds, net_ends
 from tulle_compiler.route.footprint import Footprint
 from tulle_compiler.route.load import Load
 from tulle_compiler.route.misfit import no_path, too_many_colors
 from tulle_compiler.route.orders import Orders, net_groups
+from tulle_compiler.route.trace import trace
 from tulle_ir.placed import Placed
+from tulle_ir.plan import Plan
 from tulle_ir.progress import steps
 from tulle_ir.routed import NetRoute, Routed
 from tulle_ir.target import Target, load_target
@@ -58,8 +60,11 @@ class Route:
         are looked at where there is no simpler one, or everywhere if `thorough`."""
         plan = placed.plan
         load, orders = Load(plan.mesh), Orders()
-        for kernel, frame in zip(plan.kernels, placed.frames, strict=True):
+        most = _most_wavelets(plan)
+        for k, (kernel, frame) in enumerate(zip(plan.kernels, placed.frames, strict=True)):
             load.add_region(frame.region, kernel.internal_colors)
+            inside = [trace(frame.bundle(b, 0)) for route in kernel.internal for b in route.bundles]
+            load.add_internal(inside, most[k])
         chosen: dict[int, Candidate] = {}
         order = sorted(range(len(plan.nets)), key=lambda n: (_distance(placed, n), n))
         for index in steps("route", order, "nets"):
@@ -78,6 +83,16 @@ class Route:
             for traces in candidate.traces:
                 load.add(traces, net.wavelets)
         return [chosen[n] for n in range(len(plan.nets))], orders
+
+
+def _most_wavelets(plan: Plan) -> list[int]:
+    """Per kernel, the wavelets of its busiest net: about what its own routes carry (sums to leave, rows passed on)."""
+    most = [0] * len(plan.kernels)
+    for net in plan.nets:
+        for end in (net.source, net.sink):
+            if end.kernel != HOST:
+                most[end.kernel] = max(most[end.kernel], net.wavelets)
+    return most
 
 
 def _cheapest(
