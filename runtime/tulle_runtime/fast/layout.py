@@ -39,7 +39,7 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
     width, height = program.mesh
     entries, _ = expand_routes(program)
     routers, router_of = np.unique(entries.router, return_inverse=True)
-    flats = _flatten(program, target)
+    flats, distinct = _flatten(program, target)
     place = np.concatenate([_places(cls, width) for cls in program.classes] or [np.zeros(0, np.int64)])
     pe_at = np.full(width * height, -1, np.int64)
     pe_at[place] = np.arange(len(place))
@@ -75,8 +75,8 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
         pe_base=pe_base,
         place=place.astype(np.int32),
         classes=np.array([flat.layout for flat in flats], np.int32).reshape(-1, w.CLASS_WORDS),
-        tasks=np.concatenate([flat.tasks for flat in flats] or [np.zeros((0, w.TASK_TABLE_WORDS), np.int32)]),
-        code=np.concatenate([flat.code for flat in flats] or [np.zeros((0, w.ROW_WORDS), np.int32)]),
+        tasks=np.concatenate([flat.tasks for flat in distinct] or [np.zeros((0, w.TASK_TABLE_WORDS), np.int32)]),
+        code=np.concatenate([flat.code for flat in distinct] or [np.zeros((0, w.ROW_WORDS), np.int32)]),
         counts=counts,
         waited=np.zeros((len(place), len(target.input_queues) + 1), np.int32),
         contended=np.zeros(int(channels.runs.sum()), np.int32),
@@ -104,13 +104,18 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
     )
 
 
-def _flatten(program: Program, target: Target) -> list[FlatClass]:
+def _flatten(program: Program, target: Target) -> tuple[list[FlatClass], list[FlatClass]]:
+    """Of each class, and those that are distinct: the copies of a program share tasks and what these name."""
     flats: list[FlatClass] = []
+    known: dict[tuple[int, ...], FlatClass] = {}
     row = task = 0
     for cls in program.classes:
-        flats.append(flatten(cls, target, row, task))
-        row, task = row + len(flats[-1].code), task + len(flats[-1].tasks)
-    return flats
+        shared = tuple(map(id, (cls.tasks, cls.queues, cls.registers, cls.buffers, cls.tables)))
+        if shared not in known:
+            known[shared] = flatten(cls, target, row, task)
+            row, task = row + len(known[shared].code), task + len(known[shared].tasks)
+        flats.append(known[shared])
+    return flats, list(known.values())
 
 
 def _places(cls: ProgramClass, width: int) -> np.ndarray:
