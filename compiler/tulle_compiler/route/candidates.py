@@ -16,6 +16,7 @@ from tulle_ir.placed import HostLink, Placed
 from tulle_ir.plan import Net, Plan
 
 SIMPLE, WINDING = 24, 200  # paths looked at
+CHOICES, SINGLE_CHOICES = 4, 16  # places tried for a leg between two corners, of several lanes and of one
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,13 @@ def candidates(placed: Placed, index: int, winding: bool) -> Iterator[Candidate]
     regions = [frames[end.kernel].region for end in (net.source, net.sink) if end.kernel != HOST]
     around = Around(tuple((x, x + w) for x, _, w, _ in regions), tuple((y, y + h) for _, y, _, h in regions))
     paths = _sorted(ends, net.lanes, bounds, around if winding else None)
-    yield from _checked(plan, net, frames, link, paths[: WINDING if winding else SIMPLE])
+    yield from _checked(plan, net, frames, link, paths[: WINDING if winding or net.lanes == 1 else SIMPLE])
 
 
 def _sorted(ends: NetEnds, lanes: int, bounds: Bounds, around: Around | None) -> list[Path]:
     """Simple paths, or winding ones around some regions, the shortest first."""
     paths = (
-        simple_paths(ends.source, approach, lanes, bounds, choices=4)
+        simple_paths(ends.source, approach, lanes, bounds, choices=SINGLE_CHOICES if lanes == 1 else CHOICES)
         if around is None
         else winding_paths(ends.source, approach, lanes, bounds, around)
         for approach in ends.approaches

@@ -29,11 +29,13 @@ CROWDING = 4.0  # hops of one lane that a router beyond the comfortable number o
 class Route:
     """Route and color every net.
 
-    choices: valid paths compared per net. attempts: how often all nets are routed anew, avoiding crowded routers more,
-    when there are not enough colors. target: in place of the one that the plan names.
+    choices: valid paths compared per net of several lanes; single_lane_choices: per net of one, which may fill its wire
+    alone. attempts: how often all nets are routed anew, avoiding crowded routers more, when there are too few colors.
+    target: in place of the one that the plan names.
     """
 
     choices: int = 6
+    single_lane_choices: int = 64
     attempts: int = 5
     target: Target | None = None
 
@@ -75,7 +77,8 @@ class Route:
                 if winding and best is not None and not thorough:
                     break
                 fitting = (c for c in candidates(placed, index, winding) if orders.allows(groups, c.flipped))
-                best = _cheapest(best, islice(fitting, self.choices), load, net.wavelets, comfortable)
+                most_paths = self.choices if net.lanes > 1 else self.single_lane_choices
+                best = _cheapest(best, islice(fitting, most_paths), load, net.wavelets, comfortable)
             if best is None:
                 raise no_path(placed, index)
             chosen[index] = candidate = best[1]
