@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from tulle_compiler.route.ends import HOST
+from tulle_ir.host_links import host_links
 from tulle_ir.placed import Placed
 from tulle_ir.plan import Kernel, Plan
 from tulle_ir.target import Target
 
 TOKENS = 512  # length of the sequences where the model sets no context
-HOST = -1
 
 
 def prediction(plan: Plan, placed: Placed | None = None) -> dict[str, Any]:
@@ -88,7 +89,8 @@ def link_rate(plan: Plan, target: Target) -> float:
     """What all host links of the whole mesh could carry; infinite where only last tokens leave."""
     if plan.options.get("last_only"):
         return float("inf")
-    links = min(target.io_links, 2 * plan.mesh[1] * plan.replicas)
+    width, height = plan.mesh
+    links = len(host_links(target, (width, height * plan.replicas)))
     wavelets = max(
         sum(net.wavelets for net in plan.nets if net.sink.kernel == HOST),
         sum(net.wavelets for net in plan.nets if net.source.kernel == HOST),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tulle_compiler.kernels.attention_products import most_in_turn
 from tulle_compiler.kernels.attention_tile import Block
 from tulle_compiler.kernels.linear import conflicting
-from tulle_compiler.kernels.slots import block, product_width, sum_width
+from tulle_compiler.kernels.slots import block, hop_cycles, product_width, sum_width
 from tulle_compiler.options import Precision
 from tulle_ir.code import VectorOp
 from tulle_ir.plan import KernelCost
@@ -137,19 +137,14 @@ def _dividing(op: Block, precision: Precision, target: Target, chunk: int) -> fl
 
 def _ways(op: Block, target: Target, chunk: int) -> float:
     """Cycles that a lone chunk is on its ways through the block."""
-    return _away_for_sums(op, target) + _away_for_maximum(op, target, chunk) + op.rows * _hop(target)
+    return _away_for_sums(op, target) + _away_for_maximum(op, target, chunk) + op.rows * hop_cycles(target)
 
 
 def _away_for_maximum(op: Block, target: Target, chunk: int) -> float:
     """Cycles until the maximum of all rows is back: along the row, down the last column, and back to all."""
-    return (op.columns - 1 + op.rows) * _hop(target) + op.rows + op.columns + 2 * chunk
+    return (op.columns - 1 + op.rows) * hop_cycles(target) + op.rows + op.columns + 2 * chunk
 
 
 def _away_for_sums(op: Block, target: Target) -> float:
     """Cycles that a tile waits for others of its row: for sums of scores, and for weights."""
-    return (op.columns - 1) * _hop(target) + 2 * target.ramp_cycles + op.columns if op.columns > 1 else 0.0
-
-
-def _hop(target: Target) -> int:
-    """Cycles from one PE of a chain to the next."""
-    return 2 * target.ramp_cycles + 2
+    return (op.columns - 1) * hop_cycles(target) + 2 * target.ramp_cycles + op.columns if op.columns > 1 else 0.0

@@ -12,7 +12,7 @@ import numpy as np
 
 from tulle_compiler.kernels.builder import ClassBuilder, compute, launch, mem, send_header, take_header, vector, wait
 from tulle_compiler.kernels.chains import at, chain_classes, south_chain
-from tulle_compiler.kernels.slots import block
+from tulle_compiler.kernels.slots import block, hop_cycles
 from tulle_compiler.kernels.tiles import numpy_type
 from tulle_compiler.kernels.view import View, partition_tensors
 from tulle_compiler.options import Precision
@@ -87,7 +87,7 @@ def embed_cost(
     fixed = target.dispatch_cycles + 10 + chunk + block(target, largest, chunk, width)
     fixed += largest * precision.stream.wavelets(chunk) + chunk * token_slots(target)
     take = chunk * -(-largest // width)
-    alone = fixed + take + groups * (2 * target.ramp_cycles + 2)
+    alone = fixed + take + groups * hop_cycles(target)
     return KernelCost(
         predicted=fixed + take,
         bound=fixed + take,

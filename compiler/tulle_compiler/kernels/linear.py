@@ -20,6 +20,7 @@ from tulle_compiler.kernels.builder import ClassBuilder, compute, launch, mem, s
 from tulle_compiler.kernels.chains import at, chain_classes, column_entries, east_chain
 from tulle_compiler.kernels.filtered import SHARE, arrival_code, arrival_slots, unmarked
 from tulle_compiler.kernels.finish import emit_finishers, finish_latency, finish_slots, result_chain, shares
+from tulle_compiler.kernels.slots import hop_cycles
 from tulle_compiler.kernels.tiles import compressed, dense, nonzeros_per_tile
 from tulle_compiler.kernels.view import View, group_text, partition_tensors
 from tulle_compiler.options import Precision
@@ -122,7 +123,7 @@ def linear_cost(op: Linear, precision: Precision, target: Target, chunk: int) ->
     )
     busiest = max(float(slots.max()), finish)
     pes = tiles.size + op.finishers * op.outputs.lanes
-    chain = (op.inputs.lanes + op.finishers) * (2 * target.ramp_cycles + 2)
+    chain = (op.inputs.lanes + op.finishers) * hop_cycles(target)
     behind = 0.0
     if op.finishers:
         behind = finish_latency(int(op.outputs.largest), op.finishers, op.activation, precision, target, chunk)

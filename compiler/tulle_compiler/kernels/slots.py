@@ -1,4 +1,4 @@
-"""What instructions cost in datapath slots (docs/machine.md, section 5), for the cost models of the kernels."""
+"""What instructions and hops cost in cycles (docs/machine.md, sections 2 and 5), for the cost models of the kernels."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def product_width(target: Target, source: DType) -> int:
 def sum_width(target: Target, source: DType) -> int:
     """Elements per cycle of `builder.add_to` with values of this type."""
     return target.widths.f16_to_f32 if source is DType.F16 else target.widths.f32_move
+
+
+def hop_cycles(target: Target) -> int:
+    """Cycles from one PE of a chain to the next: up its ramp, over a link, down the other's ramp, and through it."""
+    return 2 * target.ramp_cycles + 2

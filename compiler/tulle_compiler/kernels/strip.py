@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tulle_compiler.kernels.chains import at, column_entries, meeting_chain
-from tulle_compiler.kernels.slots import block, product_width, sum_width
+from tulle_compiler.kernels.slots import block, hop_cycles, product_width, sum_width
 from tulle_compiler.kernels.view import partition_tensors
 from tulle_compiler.options import Precision
 from tulle_compiler.partition import Partition
@@ -126,7 +126,7 @@ def _mixed_width(target: Target, stream: DType) -> int:
 def strip_wait(op: Strip, target: Target, chunk: int) -> float:
     """Cycles a PE waits per chunk for the line: to the middle and back for each reduction."""
     rounds = {"none": 0, "layer": 2, "rms": 1}[op.norm]
-    hop = 2 * target.ramp_cycles + 2
+    hop = hop_cycles(target)
     return rounds * (op.lanes.lanes // 2 * (hop + 1) + 2 * chunk + hop)
 
 

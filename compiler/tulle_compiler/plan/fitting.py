@@ -111,9 +111,12 @@ class Fitting:
             return self.attention(i, *draft.attention[i])
         return self.line(i, draft.lanes[classes.source[i] if kind == "gather" else classes.output[i]])
 
-    def sizes(self, draft: Draft, costs: Mapping[int, StageCost]) -> Sizes | None:
-        """The sizes with their estimate; None if a region is too long for the mesh. costs: of a stage of each kind."""
-        problem = self.problem
+    def sizes(self, draft: Draft, found: Mapping[int, StageCost | None]) -> Sizes | None:
+        """The sizes with their estimate; None if a stage does not fit, or its region is too long for the mesh. found:
+        the cost of a stage of each kind."""
+        problem, costs = self.problem, {i: cost for i, cost in found.items() if cost}
+        if len(costs) < len(found):
+            return None
         long, short = problem.limits.sides
         if any(max(c.width, c.height) > long or min(c.width, c.height) > short for c in costs.values()):
             return None

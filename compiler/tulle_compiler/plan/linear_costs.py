@@ -9,6 +9,7 @@ from math import sqrt
 from tulle_compiler.kernels.filtered import SHARE
 from tulle_compiler.kernels.finish import finish_bytes, finish_latency, finish_slots
 from tulle_compiler.kernels.linear import tile_bytes, tile_slots
+from tulle_compiler.kernels.slots import hop_cycles
 from tulle_compiler.plan.costs import StageCost
 from tulle_compiler.plan.cuts import PAIR
 from tulle_compiler.plan.lanes import is_free
@@ -35,7 +36,7 @@ class LinearCosts:
         slots = self._tile(i, k, r)
         if slots is None:
             return ()
-        hop = 2 * self.problem.limits.target.ramp_cycles + 2
+        hop = hop_cycles(self.problem.limits.target)
         return tuple(
             StageCost(max(slots, period), slots + (into + m) * hop + latency, into + m, out, finishers=m)
             for m, period, latency in self._finishing(i, r)

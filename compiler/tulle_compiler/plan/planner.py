@@ -19,7 +19,8 @@ from tulle_compiler.plan.quickest import Quickest
 from tulle_compiler.plan.search import search
 from tulle_compiler.plan.single_token import single_token
 from tulle_compiler.plan.sizes import Sizes
-from tulle_compiler.plan.smallest import TOKENS, Smallest
+from tulle_compiler.plan.smallest import Smallest
+from tulle_compiler.prediction import TOKENS
 from tulle_ir import graph as ops
 from tulle_ir.diagnostics import DoesNotFit
 from tulle_ir.plan import Plan

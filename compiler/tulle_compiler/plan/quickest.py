@@ -30,8 +30,7 @@ class Quickest(Fitting):
                 return None
         if not all(self._fit_lanes(draft, members, setting) for members in self.open_groups(draft)):
             return None
-        costs = {i: self._best(draft, i, setting) for i in self.kinds}
-        return self.sizes(draft, {i: cost for i, cost in costs.items() if cost}) if all(costs.values()) else None
+        return self.sizes(draft, {i: self._best(draft, i, setting) for i in self.kinds})
 
     def _best(self, draft: Draft, i: int, price: float) -> StageCost | None:
         """The cost of stage i with the best number of finishers."""

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from tulle_compiler.plan.costs import StageCost, mean_interval
 from tulle_compiler.plan.fitting import FINE, Choice, Fitting, steps
 from tulle_compiler.plan.sizes import Draft, Sizes
+from tulle_compiler.prediction import TOKENS
 from tulle_ir import graph
 
 SLOWEST, FASTEST = 2.0**27, 32.0  # cycles per chunk
 RATIO = 1.02  # of neighbouring periods
 ONCE = 8  # periods that a stage may take which works once per sequence
 SEQUENCES = 8  # that follow each other without a pause
-TOKENS = 512  # length of a sequence where the model sets none
 
 
 class Smallest(Fitting):
@@ -38,8 +38,7 @@ class Smallest(Fitting):
             return None
         if not all(self._fit_lanes(draft, members, setting) for members in self.open_groups(draft)):
             return None
-        costs = {i: self._within(draft, i, setting) for i in self.kinds}
-        return self.sizes(draft, {i: cost for i, cost in costs.items() if cost}) if all(costs.values()) else None
+        return self.sizes(draft, {i: self._within(draft, i, setting) for i in self.kinds})
 
     def _within(self, draft: Draft, i: int, period: float) -> StageCost | None:
         """The cost of stage i within the period, with the fewest finishers."""

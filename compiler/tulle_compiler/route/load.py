@@ -23,22 +23,18 @@ class Load:
         x, y, w, h = region
         self.colors[y : y + h, x : x + w] += colors
 
-    def add_internal(self, traces: Sequence[Trace], wavelets: int) -> None:
-        """Routes inside a kernel, whose colors its region counts."""
-        for t in traces:
-            self._carry(t, wavelets)
-
     def add(self, traces: Sequence[Trace], wavelets: int) -> None:
         """A net's paths of one color, in which no router is entered twice."""
         footprint = Footprint.of(traces)
         h, w = footprint.taken.shape
         self.colors[footprint.y : footprint.y + h, footprint.x : footprint.x + w] += footprint.taken
-        for t in traces:
-            self._carry(t, wavelets)
+        self.carry(traces, wavelets)
 
-    def _carry(self, t: Trace, wavelets: int) -> None:
-        moved = (t.port != RAMP) & ~t.start
-        self.links[t.port[moved], t.y[moved], t.x[moved]] += wavelets
+    def carry(self, traces: Sequence[Trace], wavelets: int) -> None:
+        """The wavelets of some paths; by itself for routes inside a kernel, whose colors its region counts."""
+        for t in traces:
+            moved = (t.port != RAMP) & ~t.start
+            self.links[t.port[moved], t.y[moved], t.x[moved]] += wavelets
 
     def crowding(self, trace: Trace, comfortable: int) -> int:
         """Sum over the path's routers of the colors beyond what is comfortable."""

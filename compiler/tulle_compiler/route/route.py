@@ -66,7 +66,7 @@ class Route:
         for k, (kernel, frame) in enumerate(zip(plan.kernels, placed.frames, strict=True)):
             load.add_region(frame.region, kernel.internal_colors)
             inside = [trace(frame.bundle(b, 0)) for route in kernel.internal for b in route.bundles]
-            load.add_internal(inside, most[k])
+            load.carry(inside, most[k])
         chosen: dict[int, Candidate] = {}
         order = sorted(range(len(plan.nets)), key=lambda n: (_distance(placed, n), n))
         for index in steps("route", order, "nets"):
