@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from meshes import chains, wires
 
+from tulle_ir.diagnostics import BadInput
 from tulle_ir.target import load_target
+from tulle_ir.text import parse_program
 from tulle_runtime.fast import cache, run_fast
 
 GENERIC = load_target("generic")
@@ -34,6 +38,20 @@ def test_two_runs_are_equal() -> None:
     first, second = (run_fast(chains(8, 4, 100), GENERIC, []) for _ in range(2))
     assert first.cycles == second.cycles
     assert (first.counts.slots == second.counts.slots).all()
+
+
+@pytest.mark.parametrize("colors", [31, 32])
+def test_more_colors_in_a_router_than_it_can_tell_apart_are_refused(colors: int) -> None:
+    inputs = "".join(f'input "{c}" : raw i32[1] {{ port (0, 0) west color {c} }}\n' for c in range(colors))
+    routes = "".join(f'route "{c}" {{ color {c}: from west at (0, 0), end east }}\n' for c in range(colors))
+    program = parse_program(f'program "many" target "generic" mesh 1x1 {{ {inputs} {routes} }}')
+    words = [[np.array([7], np.uint32)]] * colors
+    target = replace(GENERIC, colors=colors + GENERIC.host_colors)
+    if colors > 31:
+        with pytest.raises(BadInput, match="32 colors meet in a router"):
+            run_fast(program, target, words)
+    else:
+        assert run_fast(program, target, words).hops == 2 * colors
 
 
 def test_an_idle_mesh_costs_no_cycles() -> None:

@@ -27,7 +27,10 @@ from tulle_runtime.fast.words import (
     LAST_POP,
     LATENCY,
     PRODUCER,
+    Q_FILLED,
+    RANK_SHIFT,
     RING,
+    ROUTER_WORDS,
     TAIL,
     TREE,
 )
@@ -83,7 +86,10 @@ def push(m, base, value, t):
     m.g[G_CROSSINGS] += m.ch[base + CREDIT]
     m.g[G_HOPS] += m.ch[base + HOPS]
     if n == 0:
-        wake(m, m.ch[base + CONSUMER], max(visible, m.ch[base + LAST_POP] + 1))
+        consumer = m.ch[base + CONSUMER]
+        if consumer < m.g[G_ROUTERS]:
+            m.routers[consumer * ROUTER_WORDS + Q_FILLED] |= 1 << (m.ch[base + CAPACITY] >> RANK_SHIFT)
+        wake(m, consumer, max(visible, m.ch[base + LAST_POP] + 1))
 
 
 @inlined

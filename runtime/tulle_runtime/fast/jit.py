@@ -40,5 +40,16 @@ def _prefetch(typingctx: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.int64), build
 
 
+def _lowest_bit(typingctx: Any, word: Any) -> Any:
+    """The number of the lowest bit of an integer that is not 0."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        wide = builder.sext(args[0], ir.IntType(64)) if args[0].type.width < 64 else args[0]
+        return builder.cttz(wide, ir.IntType(1)(1))
+
+    return types.int64(word), build
+
+
 pointer: Any = intrinsic(_pointer)
 prefetch: Any = intrinsic(_prefetch)
+lowest_bit: Any = intrinsic(_lowest_bit)

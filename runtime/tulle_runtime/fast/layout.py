@@ -69,8 +69,8 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
     machine = Machine(
         ch=ch,
         trees=channels.trees,
-        routers=router_records(channels, len(routers), len(ch)),
-        router_entries=channels.base[: len(router_of)][channels.runs].astype(np.int32),
+        routers=router_records(channels, len(routers)),
+        router_entries=channels.entry_records(),
         pe=pe,
         pe_base=pe_base,
         place=place.astype(np.int32),

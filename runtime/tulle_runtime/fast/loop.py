@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from tulle_runtime.fast.jit import inlined, inner, once, pointer, prefetch
+from tulle_runtime.fast.jit import inlined, inner, lowest_bit, once, pointer, prefetch
 from tulle_runtime.fast.machine import Machine
 from tulle_runtime.fast.pe import pe_event
 from tulle_runtime.fast.router import host_step, router_event
 from tulle_runtime.fast.wheel import leave_far, wake_near
 from tulle_runtime.fast.words import (
+    E_BASE,
+    ENTRY_WORDS,
     FAR,
     FAULT,
     G_ENTITIES,
@@ -32,8 +34,8 @@ from tulle_runtime.fast.words import (
     MORE,
     N_WORDS,
     NEAR,
-    Q_LINE,
-    Q_LINES,
+    Q_FILLED,
+    Q_FIRST,
     QUIET,
     ROUTER_WORDS,
 )
@@ -87,17 +89,21 @@ def _far_to_near(m, t):
 
 
 _SOON, _NEXT = 16, 6  # entities that come so many later
-_MOST_LINES, _PE_LINES = 12, 4
+_CHANNEL_LINES, _PE_LINES = 4, 4
 
 
 @inlined
 def _fetch_router(m, soon, following):
-    """Fetches what routers will need: the record of one, the channels of one that comes earlier."""
+    """Fetches what routers will need: the record of one, the channels that hold wavelets of one that comes earlier."""
     prefetch(m.routers, soon * ROUTER_WORDS)
     prefetch(m.pending, soon)
-    line = np.int64(m.routers[following * ROUTER_WORDS + Q_LINE])
-    for k in range(line, line + min(m.routers[following * ROUTER_WORDS + Q_LINES], _MOST_LINES)):
-        prefetch(m.ch, k * LINE)
+    first = np.int64(m.routers[following * ROUTER_WORDS + Q_FIRST])
+    filled = m.routers[following * ROUTER_WORDS + Q_FILLED]
+    while filled > 0:
+        base = m.router_entries[(first + lowest_bit(filled)) * ENTRY_WORDS + E_BASE]
+        for k in range(_CHANNEL_LINES):
+            prefetch(m.ch, base + k * LINE)
+        filled &= filled - 1
 
 
 @inlined

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tulle_ir.diagnostics import BadInput
 from tulle_ir.program import HostPort, ProgramClass
 from tulle_ir.routes import EDGE, INDEX, RAMP, RouteEntries
 from tulle_ir.target import Target
@@ -124,9 +125,8 @@ class Channels:
         ch = np.zeros(int(ends[-1]) if n else 0, np.int32)
         at = np.flatnonzero(exists)
         base = place[at]
-        mask = np.concatenate([self.entries.mask.astype(np.int64), np.zeros(n, np.int64)])
         ch[base + w.HEAD] = ch[base + w.TAIL] = base + w.RING
-        ch[base + w.CAPACITY] = chains.capacity[at] | mask[at] << w.MASK_SHIFT
+        ch[base + w.CAPACITY] = chains.capacity[at] | np.append(self._ranks(), np.full(n, w.NOBODY))[at] << w.RANK_SHIFT
         ch[base + w.LATENCY], ch[base + w.CREDIT] = chains.latency[at], chains.length[at]
         ch[base + w.HOPS], ch[base + w.LAST_POP] = chains.hops[at], -1
         ch[base + w.CONSUMER], ch[base + w.FEEDER] = self.consumer[at], w.NO_FEEDER
@@ -138,6 +138,31 @@ class Channels:
         ch[slots + 2 * (np.arange(len(slots)) - first)] = w.NEVER
         self._write_outputs(ch, outputs, chains, ports, first_link)
         return ch
+
+    def _ranks(self) -> np.ndarray:
+        """Of each entry among those of its router that it must look at."""
+        before = np.cumsum(self.runs) - self.runs
+        ranks = before - before[np.searchsorted(self.router_of, self.router_of)]
+        most = int(ranks[self.runs].max(initial=0)) + 1
+        if most > w.NOBODY:
+            raise BadInput(
+                f"{most} colors meet in a router, and the fast engine takes {w.NOBODY}", remedy="--engine reference"
+            )
+        return ranks
+
+    def entry_records(self) -> np.ndarray:
+        """i32[entries that routers must look at, ENTRY_WORDS]."""
+        at, ranks = np.flatnonzero(self.runs), self._ranks()[self.runs]
+        records = np.zeros((len(at), w.ENTRY_WORDS), np.int32)
+        mask, router = self.entries.mask[at], self.router_of[at]
+        records[:, w.E_BASE], records[:, w.E_MASK] = self.base[at], mask
+        users = np.zeros((int(router.max(initial=-1)) + 1, 5), np.int32)  # bits: ranks
+        for side in range(5):
+            has = mask >> side & 1 != 0
+            np.bitwise_or.at(users[:, side], router[has], np.int32(1) << ranks[has].astype(np.int32))
+            records[has, w.E_RIVALS] |= users[router[has], side]
+        records[:, w.E_RIVALS] &= ~(np.int32(1) << ranks.astype(np.int32))
+        return records
 
     def _sources(self, trees: Trees, ports: Ports) -> np.ndarray:
         """The record of each tree."""

@@ -13,14 +13,10 @@ from tulle_runtime.fast.network import Channels
 from tulle_runtime.fast.rows import wrap
 
 
-def router_records(channels: Channels, routers: int, words: int) -> np.ndarray:
-    """The routers' records, and one more that ends the last one's entries; `words` of the channel array."""
+def router_records(channels: Channels, routers: int) -> np.ndarray:
+    """The routers' records, and one more that ends the last one's entries."""
     records = np.zeros((routers + 1, w.ROUTER_WORDS), np.int32)
-    router_of = channels.router_of[channels.runs]
-    records[:, w.Q_FIRST] = np.searchsorted(router_of, np.arange(routers + 1))
-    bases = np.append(channels.base[: len(channels.router_of)][channels.runs], words)
-    line = bases[records[:, w.Q_FIRST]] // w.LINE
-    records[:, w.Q_LINE], records[:-1, w.Q_LINES] = line, np.diff(line)
+    records[:, w.Q_FIRST] = np.searchsorted(channels.router_of[channels.runs], np.arange(routers + 1))
     return records
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from tulle_runtime.fast.channels import FULL, SPACE, UNKNOWN, head_time, pop, push, source_push, space, wake_for_space
-from tulle_runtime.fast.jit import inlined, inner
+from tulle_runtime.fast.jit import inlined, inner, lowest_bit
 from tulle_runtime.fast.silence import LATER, silent_until
 from tulle_runtime.fast.wheel import wake, wake_near
 from tulle_runtime.fast.words import (
     CAPACITY,
     CAPACITY_MASK,
     COUNT,
+    E_BASE,
+    E_MASK,
+    E_RIVALS,
+    ENTRY_WORDS,
     G_AHEAD,
     G_CROSSINGS,
     G_HOPS,
@@ -20,7 +24,7 @@ from tulle_runtime.fast.words import (
     GROWTH,
     INFLIGHT,
     LAST_POP,
-    MASK_SHIFT,
+    NOBODY,
     OUT,
     OUT_HOST,
     OUT_NEVER,
@@ -29,6 +33,7 @@ from tulle_runtime.fast.words import (
     P_LAST,
     P_NEXT,
     PORT_WORDS,
+    Q_FILLED,
     Q_FIRST,
     RING,
     ROUTER_WORDS,
@@ -60,9 +65,11 @@ def outputs_space(m, base, mask, router, t):
 
 
 @inlined
-def advance(m, base, mask, t):
+def advance(m, router, rank, base, mask, t):
     """Moves the head of the entry to all its outputs."""
     value = pop(m, base, t)
+    if m.ch[base + COUNT] == 0:
+        m.routers[router * ROUTER_WORDS + Q_FILLED] &= ~(1 << rank)
     if m.ch[base + GROWTH] != 0:
         m.trees[m.ch[base + TREE] + INFLIGHT] += m.ch[base + GROWTH]
     at = base + OUT
@@ -93,45 +100,59 @@ def _next_advance(m, base):
 
 
 @inlined
-def router_step(m, router, first, end, t):
+def _filled(m, router):
+    """The entries (bits) of a router whose channels are not empty."""
+    return np.int64(m.routers[router * ROUTER_WORDS + Q_FILLED]) & ((1 << NOBODY) - 1)
+
+
+@inlined
+def _last_pop(m, entry):
+    return m.ch[m.router_entries[entry * ENTRY_WORDS + E_BASE] + LAST_POP]
+
+
+@inlined
+def router_step(m, router, first, t):
     """Advances the entries of a router whose heads are visible, least recently advanced first; returns which ones lack
     space (bits). Entries that have gone ahead of t share no outputs with any of these."""
-    ready = 0  # bit k: entry first + k has a visible head
-    for k in range(end - first):
-        base = m.router_entries[first + k]
-        if m.ch[base + COUNT] != 0 and _next_advance(m, base) <= t:
-            ready |= 1 << k
+    ready = _filled(m, router)
+    left = ready
+    while left != 0:
+        k = lowest_bit(left)
+        left &= left - 1
+        if _next_advance(m, m.router_entries[(first + k) * ENTRY_WORDS + E_BASE]) > t:
+            ready ^= 1 << k
     taken = blocked = 0
     while ready != 0:
-        best = 0
-        oldest = t
-        for k in range(end - first):
-            if ready >> k & 1 and m.ch[m.router_entries[first + k] + LAST_POP] < oldest:
+        best = lowest_bit(ready)
+        left = ready & (ready - 1)
+        while left != 0:
+            k = lowest_bit(left)
+            left &= left - 1
+            if _last_pop(m, first + k) < _last_pop(m, first + best):
                 best = k
-                oldest = m.ch[m.router_entries[first + k] + LAST_POP]
         ready ^= 1 << best
-        base = m.router_entries[first + best]
-        mask = m.ch[base + CAPACITY] >> MASK_SHIFT
+        base = np.int64(m.router_entries[(first + best) * ENTRY_WORDS + E_BASE])
+        mask = m.router_entries[(first + best) * ENTRY_WORDS + E_MASK]
         if outputs_space(m, base, mask, router, t) != SPACE:
             blocked |= 1 << best
         elif mask & taken:
             m.contended[first + best] += 1
         else:
-            advance(m, base, mask, t)
+            advance(m, router, best, base, mask, t)
             taken |= mask
     return blocked
 
 
 @inlined
-def _alone_until(m, base, mask, first, end, t, most):
-    """The cycle up to `most` in which another entry may want an output of an entry, as far as is known in t."""
+def _alone_until(m, rivals, first, t, most):
+    """The cycle up to `most` in which one of the rivals of an entry may want an output, as far as is known in t."""
     until = most
-    for k in range(first, end):
-        other = m.router_entries[k]
-        if other != base and m.ch[other + CAPACITY] >> MASK_SHIFT & mask:
-            until = min(until, _next_advance(m, other) if m.ch[other + COUNT] != 0 else silent_until(m, other, t))
-            if until <= t:
-                break
+    while rivals != 0:
+        other = m.router_entries[(first + lowest_bit(rivals)) * ENTRY_WORDS + E_BASE]
+        rivals &= rivals - 1
+        until = min(until, _next_advance(m, other) if m.ch[other + COUNT] != 0 else silent_until(m, other, t))
+        if until <= t:
+            break
     return until
 
 
@@ -139,31 +160,34 @@ def _alone_until(m, base, mask, first, end, t, most):
 def router_event(m, router, now):
     """The present cycle of a router, and more of each entry as long as nothing else can want its outputs."""
     at = router * ROUTER_WORDS
-    first, end = m.routers[at + Q_FIRST], m.routers[at + ROUTER_WORDS + Q_FIRST]
-    blocked = router_step(m, router, first, end, now)
+    first = np.int64(m.routers[at + Q_FIRST])
+    blocked = router_step(m, router, first, now)
     again = np.int64(LATER)
     most = now + m.g[G_AHEAD]
-    for k in range(first, end):
-        base = m.router_entries[k]
-        if m.ch[base + COUNT] != 0 and blocked >> (k - first) & 1 == 0:
-            again = min(again, _stream(m, router, base, first, end, now, most))
+    left = _filled(m, router) & ~blocked
+    while left != 0:
+        again = min(again, _stream(m, router, first, lowest_bit(left), now, most))
+        left &= left - 1
     if again != LATER:
         wake(m, router, again)
 
 
 @inlined
-def _stream(m, router, base, first, end, now, most):
-    """Advances an entry in cycles after `now`, up to `most`, as long as no other entry can want its outputs; returns
-    the next cycle in which it has to be looked at. When a lack of space ends, the router is woken."""
+def _stream(m, router, first, rank, now, most):
+    """Advances entry `rank` of a router, which holds wavelets, in cycles after `now`, up to `most`, as long as no other
+    entry can want its outputs; returns the next cycle in which it has to be looked at. When a lack of space ends, the
+    router is woken."""
+    entry = (first + rank) * ENTRY_WORDS
+    base = np.int64(m.router_entries[entry + E_BASE])
     t = max(_next_advance(m, base), now + 1)
     if t > most:
         return t
-    mask = m.ch[base + CAPACITY] >> MASK_SHIFT
-    alone = _alone_until(m, base, mask, first, end, t, most + 1)
+    mask = m.router_entries[entry + E_MASK]
+    alone = _alone_until(m, m.router_entries[entry + E_RIVALS], first, t, most + 1)
     while t < alone:
         if outputs_space(m, base, mask, router, t) != SPACE:
             return np.int64(LATER)
-        advance(m, base, mask, t)
+        advance(m, router, rank, base, mask, t)
         if m.ch[base + COUNT] == 0:
             return np.int64(LATER)
         t = _next_advance(m, base)

@@ -10,7 +10,7 @@ numba compiles these module constants in. All records are int32 words unless sai
 COUNT = 0  # slots in use
 HEAD = 1  # index of the head's slot in the channel array
 TAIL = 2  # index of the slot to be filled next
-CAPACITY = 3  # wavelets; from bit MASK_SHIFT on the output mask of the entry
+CAPACITY = 3  # wavelets; from bit RANK_SHIFT on which of its router's entries the entry is
 LATENCY = 4
 CREDIT = 5  # cycles from a pop until the space it gives is seen by the producer; also crossings per wavelet
 HOPS = 6  # hops per wavelet
@@ -26,8 +26,8 @@ GROWTH = 15  # by how many wavelets an advance of the entry adds to the tree's c
 RING = 16
 NO_FEEDER = -1
 NEVER = -(1 << 30)  # stands for the pop of a slot that was never used
-MASK_SHIFT = 24
-CAPACITY_MASK = (1 << MASK_SHIFT) - 1
+RANK_SHIFT = 24
+CAPACITY_MASK = (1 << RANK_SHIFT) - 1
 
 OUT_DROP = -1  # over the edge, where nobody listens
 OUT_NEVER = -2  # nowhere: never has space
@@ -120,8 +120,11 @@ FAULT_KINDS = ("", "out of bounds", "queue violation", "division by zero", "colu
 # --- How a slice of the loop ends ---
 MORE, QUIET, LIMIT, FAULT, LOG_FULL = range(5)
 
-# --- Routers: first entry, lines of the channel array that hold its channels ---
-Q_FIRST, Q_LINE, Q_LINES, ROUTER_WORDS = range(4)
+# --- Routers [routers + 1, ROUTER_WORDS]: first entry; which entries' channels (bits, by rank) hold wavelets ---
+Q_FIRST, Q_FILLED, ROUTER_WORDS = range(3)
+# --- Their entries: channel, output mask, which other entries of the router (bits) share an output with it ---
+E_BASE, E_MASK, E_RIVALS, ENTRY_WORDS = range(4)
+NOBODY = 31  # rank of channels that a router is woken for although it does not consume them
 LINE = 16  # words in a cache line; channels begin at such multiples
 
 # --- The timing wheel: near events in NEAR buckets of entities, far ones in FAR lists ---
