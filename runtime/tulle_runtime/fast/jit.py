@@ -44,10 +44,9 @@ def _lowest_bit(typingctx: Any, word: Any) -> Any:
     """The number of the lowest bit of an integer that is not 0."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        wide = builder.sext(args[0], ir.IntType(64)) if args[0].type.width < 64 else args[0]
-        return builder.cttz(wide, ir.IntType(1)(1))
+        return builder.cttz(args[0], ir.IntType(1)(1))
 
-    return types.int64(word), build
+    return types.int64(types.int64), build
 
 
 pointer: Any = intrinsic(_pointer)

@@ -8,7 +8,7 @@ from numba import njit
 from tulle_runtime.fast.jit import inlined, inner, lowest_bit, once, pointer, prefetch
 from tulle_runtime.fast.machine import Machine
 from tulle_runtime.fast.pe import pe_event
-from tulle_runtime.fast.router import host_step, router_event
+from tulle_runtime.fast.router import filled, host_step, router_event
 from tulle_runtime.fast.wheel import leave_far, wake_near
 from tulle_runtime.fast.words import (
     E_BASE,
@@ -34,7 +34,6 @@ from tulle_runtime.fast.words import (
     MORE,
     N_WORDS,
     NEAR,
-    Q_FILLED,
     Q_FIRST,
     QUIET,
     ROUTER_WORDS,
@@ -98,12 +97,12 @@ def _fetch_router(m, soon, following):
     prefetch(m.routers, soon * ROUTER_WORDS)
     prefetch(m.pending, soon)
     first = np.int64(m.routers[following * ROUTER_WORDS + Q_FIRST])
-    filled = m.routers[following * ROUTER_WORDS + Q_FILLED]
-    while filled > 0:
-        base = m.router_entries[(first + lowest_bit(filled)) * ENTRY_WORDS + E_BASE]
+    left = filled(m, following)
+    while left != 0:
+        base = m.router_entries[(first + lowest_bit(left)) * ENTRY_WORDS + E_BASE]
         for k in range(_CHANNEL_LINES):
             prefetch(m.ch, base + k * LINE)
-        filled &= filled - 1
+        left &= left - 1
 
 
 @inlined

@@ -12,7 +12,7 @@ class Machine(NamedTuple):
 
     ch: np.ndarray  # i32[], channels and their rings
     trees: np.ndarray  # i32[trees, TREE_WORDS]
-    routers: np.ndarray  # i32[routers + 1, ROUTER_WORDS]
+    routers: np.ndarray  # i32[routers, ROUTER_WORDS]
     router_entries: np.ndarray  # i32[entries that are not within a chain, ENTRY_WORDS], by router, then color
     pe: np.ndarray  # i32[], PE records
     pe_base: np.ndarray  # i64[PEs] into pe

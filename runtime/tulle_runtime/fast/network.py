@@ -43,7 +43,21 @@ class Channels:
         self.trees = np.zeros((0, w.TREE_WORDS), np.int32)
         self.first_pe = first_pe
         self.runs = np.ones(n, bool)  # entries that the router must look at
+        self.ranks = np.zeros(n, np.int64)  # of each among those of its router
         self.out_links = 0
+        self._require_few_colors()
+
+    def _require_few_colors(self) -> None:
+        """Raises BadInput where a router has more entries than a word has bits for."""
+        colors = np.bincount(self.router_of, minlength=1)
+        if colors.max() > w.NOBODY:
+            router = int(self.entries.router[np.searchsorted(self.router_of, colors.argmax())])
+            width = self.entries.mesh[0]
+            raise BadInput(
+                f"{colors.max()} colors meet in a router, and the fast engine takes {w.NOBODY}",
+                where=f"router ({router % width}, {router // width})",
+                remedy="--engine reference takes any number",
+            )
 
     def set_depths(self, cls: ProgramClass, place: np.ndarray, target: Target) -> None:
         """Capacities of the ramp channels that the queues of a class are bound to."""
@@ -81,6 +95,8 @@ class Channels:
         chains = join(follows, self.capacity, self.latency, self.is_link)
         self.last = chains.last
         self.runs = chains.last[:n] == np.arange(n)
+        before = np.cumsum(self.runs) - self.runs
+        self.ranks = before - before[np.searchsorted(self.router_of, self.router_of)]
         return self._write(outputs, chains, ports, first_link)
 
     def _outputs(self, out_ports: list[HostPort], width: int) -> np.ndarray:
@@ -126,7 +142,7 @@ class Channels:
         at = np.flatnonzero(exists)
         base = place[at]
         ch[base + w.HEAD] = ch[base + w.TAIL] = base + w.RING
-        ch[base + w.CAPACITY] = chains.capacity[at] | np.append(self._ranks(), np.full(n, w.NOBODY))[at] << w.RANK_SHIFT
+        ch[base + w.CAPACITY] = chains.capacity[at] | np.append(self.ranks, np.full(n, w.NOBODY))[at] << w.RANK_SHIFT
         ch[base + w.LATENCY], ch[base + w.CREDIT] = chains.latency[at], chains.length[at]
         ch[base + w.HOPS], ch[base + w.LAST_POP] = chains.hops[at], -1
         ch[base + w.CONSUMER], ch[base + w.FEEDER] = self.consumer[at], w.NO_FEEDER
@@ -139,20 +155,9 @@ class Channels:
         self._write_outputs(ch, outputs, chains, ports, first_link)
         return ch
 
-    def _ranks(self) -> np.ndarray:
-        """Of each entry among those of its router that it must look at."""
-        before = np.cumsum(self.runs) - self.runs
-        ranks = before - before[np.searchsorted(self.router_of, self.router_of)]
-        most = int(ranks[self.runs].max(initial=0)) + 1
-        if most > w.NOBODY:
-            raise BadInput(
-                f"{most} colors meet in a router, and the fast engine takes {w.NOBODY}", remedy="--engine reference"
-            )
-        return ranks
-
     def entry_records(self) -> np.ndarray:
         """i32[entries that routers must look at, ENTRY_WORDS]."""
-        at, ranks = np.flatnonzero(self.runs), self._ranks()[self.runs]
+        at, ranks = np.flatnonzero(self.runs), self.ranks[self.runs]
         records = np.zeros((len(at), w.ENTRY_WORDS), np.int32)
         mask, router = self.entries.mask[at], self.router_of[at]
         records[:, w.E_BASE], records[:, w.E_MASK] = self.base[at], mask

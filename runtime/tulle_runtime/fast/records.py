@@ -14,9 +14,9 @@ from tulle_runtime.fast.rows import wrap
 
 
 def router_records(channels: Channels, routers: int) -> np.ndarray:
-    """The routers' records, and one more that ends the last one's entries."""
-    records = np.zeros((routers + 1, w.ROUTER_WORDS), np.int32)
-    records[:, w.Q_FIRST] = np.searchsorted(channels.router_of[channels.runs], np.arange(routers + 1))
+    """The routers' records."""
+    records = np.zeros((routers, w.ROUTER_WORDS), np.int32)
+    records[:, w.Q_FIRST] = np.searchsorted(channels.router_of[channels.runs], np.arange(routers))
     return records
 
 

@@ -100,7 +100,7 @@ def _next_advance(m, base):
 
 
 @inlined
-def _filled(m, router):
+def filled(m, router):
     """The entries (bits) of a router whose channels are not empty."""
     return np.int64(m.routers[router * ROUTER_WORDS + Q_FILLED]) & ((1 << NOBODY) - 1)
 
@@ -114,7 +114,7 @@ def _last_pop(m, entry):
 def router_step(m, router, first, t):
     """Advances the entries of a router whose heads are visible, least recently advanced first; returns which ones lack
     space (bits). Entries that have gone ahead of t share no outputs with any of these."""
-    ready = _filled(m, router)
+    ready = filled(m, router)
     left = ready
     while left != 0:
         k = lowest_bit(left)
@@ -164,7 +164,7 @@ def router_event(m, router, now):
     blocked = router_step(m, router, first, now)
     again = np.int64(LATER)
     most = now + m.g[G_AHEAD]
-    left = _filled(m, router) & ~blocked
+    left = filled(m, router) & ~blocked
     while left != 0:
         again = min(again, _stream(m, router, first, lowest_bit(left), now, most))
         left &= left - 1

@@ -120,7 +120,7 @@ FAULT_KINDS = ("", "out of bounds", "queue violation", "division by zero", "colu
 # --- How a slice of the loop ends ---
 MORE, QUIET, LIMIT, FAULT, LOG_FULL = range(5)
 
-# --- Routers [routers + 1, ROUTER_WORDS]: first entry; which entries' channels (bits, by rank) hold wavelets ---
+# --- Routers [routers, ROUTER_WORDS]: first entry; which entries' channels (bits, by rank) hold wavelets ---
 Q_FIRST, Q_FILLED, ROUTER_WORDS = range(3)
 # --- Their entries: channel, output mask, which other entries of the router (bits) share an output with it ---
 E_BASE, E_MASK, E_RIVALS, ENTRY_WORDS = range(4)
