@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tulle_runtime.fast.axpy import add_row, table_inside
+from tulle_runtime.fast.banks import conflicting_steps
 from tulle_runtime.fast.jit import inner
 from tulle_runtime.fast.operands import address, length, load_bits, result_bits, size_of, store_bits, to_float
-from tulle_runtime.fast.vector import conflicting_steps
 from tulle_runtime.fast.words import (
     AXPY_COLUMNS,
     B_COLUMNS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tulle_runtime.fast.banks import SEVERAL, conflicting_steps, group_of
 from tulle_runtime.fast.jit import inlined, inner
 from tulle_runtime.fast.operands import (
     address,
@@ -15,7 +16,6 @@ from tulle_runtime.fast.operands import (
     store_bits,
     to_float,
 )
-from tulle_runtime.fast.vector import conflicting_steps
 from tulle_runtime.fast.words import (
     B_COLUMNS,
     B_PTR,
@@ -27,8 +27,6 @@ from tulle_runtime.fast.words import (
     F32,
     G_AXPY_ENTRY,
     G_AXPY_ISSUE,
-    G_BANK,
-    G_GROUPS,
     O_S0,
     O_S1,
     O_TYPE,
@@ -70,24 +68,24 @@ def axpy_cost(m, pb, row):
     x1, y1 = np.int64(m.code[row + R_A + O_S1]), np.int64(m.code[row + R_D + O_S1])
     stride = np.int64(m.code[row + R_D + O_S0])
     rows = (sram + m.code[row + B_ROW]) >> 1
-    counts = x1 != 0 and y1 != 0
-    bank, groups = m.g[G_BANK], m.g[G_GROUPS]
-    bank_x = x // bank
-    last_x, last_y = (steps - 1) * width * x1, (steps - 1) * width * y1
-    in_bank = (x + last_x) // bank == bank_x
     low, high = np.int64(ROW), np.int64(0)
     for e in range(first, end):
         r = np.int64(m.half[rows + e]) & ROW
         low, high = min(low, r), max(high, r)
-        if counts:
-            at = y + r * stride
-            bank_y = at // bank
-            if in_bank and 0 <= at + last_y - bank_y * bank < bank:
-                cost += steps if (bank_x - bank_y) % groups == 0 else 0
-            else:
-                cost += conflicting_steps(m, x, width * x1, at, width * y1, steps)
-    lowest = y + min(low * stride, high * stride) + min((n - 1) * y1, 0)
-    highest = y + max(low * stride, high * stride) + max((n - 1) * y1, 0) + size_of(m.code[row + R_D + O_TYPE])
+    low, high = y + min(low * stride, high * stride), y + max(low * stride, high * stride)
+    if x1 != 0 and y1 != 0:
+        step_x, step_y = width * x1, width * y1
+        last_x, last_y = (steps - 1) * step_x, (steps - 1) * step_y
+        group_x = group_of(m, x + min(last_x, 0), x + max(last_x, 0))
+        group_y = group_of(m, low + min(last_y, 0), high + max(last_y, 0))
+        if max(group_x, group_y) < SEVERAL:
+            cost += entries * steps if group_x == group_y else 0
+        else:
+            for e in range(first, end):
+                at = y + (np.int64(m.half[rows + e]) & ROW) * stride
+                cost += conflicting_steps(m, x, step_x, at, step_y, steps)
+    lowest = low + min((n - 1) * y1, 0)
+    highest = high + max((n - 1) * y1, 0) + size_of(m.code[row + R_D + O_TYPE])
     x_low = x + min((n - 1) * x1, 0)
     x_high = x + max((n - 1) * x1, 0) + size_of(m.code[row + R_A + O_TYPE])
     inside = lowest >= 0 and highest <= extent and x_low >= 0 and x_high <= extent

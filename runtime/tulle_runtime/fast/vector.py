@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tulle_runtime.fast.axpy import add_row
+from tulle_runtime.fast.banks import SEVERAL, conflicting_steps, group_of, same_group
 from tulle_runtime.fast.jit import inlined, inner
 from tulle_runtime.fast.numbers import apply, from_bits
 from tulle_runtime.fast.operands import (
@@ -13,6 +15,7 @@ from tulle_runtime.fast.operands import (
     length,
     load_bits,
     result_bits,
+    size_of,
     store_bits,
     to_float,
     view_inside,
@@ -21,14 +24,13 @@ from tulle_runtime.fast.words import (
     EXTENT,
     F32,
     FMA,
-    G_BANK,
-    G_GROUPS,
     G_ISSUE,
     G_LOAD,
     G_ROW,
     I32,
     MEMORY,
     MOV,
+    MUL,
     NONE,
     O_KIND,
     O_S0,
@@ -56,33 +58,11 @@ def _read(m, row, o):
     return _SCALAR if m.code[row + o + O_S1] == 0 else _STREAM
 
 
-@inlined
-def same_group(m, p, q):
-    """Whether two byte addresses lie in banks of one group."""
-    bank = m.g[G_BANK]
-    return (p // bank - q // bank) % m.g[G_GROUPS] == 0
-
-
-@inlined
-def _same_bank(m, p, step):
-    """How many of the addresses p, p + step, ... lie in the bank of the first."""
-    bank = m.g[G_BANK]
-    inside = p % bank
-    return 1 + ((bank - 1 - inside) // step if step > 0 else inside // -step)
-
-
 @inner
-def conflicting_steps(m, p, step_p, q, step_q, steps):
-    """In how many steps i the addresses p + i * step_p and q + i * step_q lie in banks of one group; no step_* is 0."""
-    count = np.int64(0)
-    while steps > 0:
-        run = min(steps, min(_same_bank(m, p, step_p), _same_bank(m, q, step_q)))
-        if same_group(m, p, q):
-            count += run
-        steps -= run
-        p += run * step_p
-        q += run * step_q
-    return count
+def _group(m, row, o, at, n0, step, steps):
+    """The bank group of all steps of an operand, which begins at byte `at`, or SEVERAL."""
+    rows, last = (n0 - 1) * m.code[row + o + O_S0], (steps - 1) * step
+    return group_of(m, at + min(rows, 0) + min(last, 0), at + max(rows, 0) + max(last, 0))
 
 
 @inner
@@ -120,6 +100,11 @@ def vector_cost(m, pb, row):
     a, b, d = address(m, pb, row, R_A), address(m, pb, row, R_B), address(m, pb, row, R_D)
     step_a, step_b = width * m.code[row + R_A + O_S1], width * m.code[row + R_B + O_S1]
     step_d = width * m.code[row + R_D + O_S1]
+    group_a = _group(m, row, R_A, a, n0, step_a, steps) if reads_a == _STREAM else -1
+    group_b = _group(m, row, R_B, b, n0, step_b, steps) if reads_b == _STREAM else -2
+    group_d = _group(m, row, R_D, d, n0, step_d, steps) if reads_d == _STREAM else -3
+    if max(group_a, max(group_b, group_d)) < SEVERAL:
+        return cost + (1 + n0 * steps if group_a == group_b or group_a == group_d or group_b == group_d else 0)
     cost += _row_conflicts(m, reads_a, a, step_a, reads_b, b, step_b, reads_d, d, step_d, 1)
     for _ in range(n0):
         cost += _row_conflicts(m, reads_a, a, step_a, reads_b, b, step_b, reads_d, d, step_d, steps)
@@ -142,6 +127,19 @@ def vector_inside(m, pb, row):
     return True
 
 
+@inlined
+def _scales(m, row, d, a, n0, n1):
+    """Whether operand a is one element per row that the instruction does not overwrite; first bytes are d and a."""
+    if _read(m, row, R_A) != _SCALAR:
+        return False
+    rows_d, row_d = (n0 - 1) * m.code[row + R_D + O_S0], (n1 - 1) * m.code[row + R_D + O_S1]
+    rows_a = (n0 - 1) * m.code[row + R_A + O_S0]
+    low_a, high_a = a + min(rows_a, 0), a + max(rows_a, 0) + size_of(m.code[row + R_A + O_TYPE])
+    low_d = d + min(rows_d, 0) + min(row_d, 0)
+    high_d = d + max(rows_d, 0) + max(row_d, 0) + size_of(m.code[row + R_D + O_TYPE])
+    return high_a <= low_d or high_d <= low_a
+
+
 @inner
 def vector_effect(m, pb, row):
     """Computes the instruction; it is inside bounds."""
@@ -160,6 +158,11 @@ def vector_effect(m, pb, row):
     d0, d1 = np.int64(m.code[row + R_D + O_S0]), np.int64(m.code[row + R_D + O_S1])
     a0, a1 = np.int64(m.code[row + R_A + O_S0]), np.int64(m.code[row + R_A + O_S1])
     b0, b1 = np.int64(m.code[row + R_B + O_S0]), np.int64(m.code[row + R_B + O_S1])
+    if op in (MUL, FMA) and has_b and not fixed_b and _scales(m, row, d, a, n0, n1):
+        for i in range(n0):
+            x = to_float(kind_a, load_bits(m, kind_a, a + i * a0))
+            add_row(m, kind_b, b + i * b0, b1, kind_d, d + i * d0, d1, x, n1, op == MUL)
+        return
     for i in range(n0):
         if copies:
             for j in range(n1):
