@@ -12,7 +12,7 @@ from random_programs import Case, random_case
 
 from tulle_ir.code import Await, Axpy, Compute, Fabric, If, Instruction, Loop, Vector, VectorOp, While
 from tulle_ir.routes import expand_routes
-from tulle_runtime.fast import run_fast
+from tulle_runtime.fast import run_fast, workers
 from tulle_runtime.reference import engine, run_reference
 from tulle_runtime.result import RunResult
 
@@ -45,22 +45,27 @@ def differences(a: RunResult, b: RunResult) -> list[str]:
 
 
 def both(case: Case, monkeypatch: pytest.MonkeyPatch) -> RunResult:
-    """Runs a case on both engines, asserts that they agree, and returns the result."""
+    """Runs a case on both engines, the fast one with one worker and with three that have rows in turn; asserts that
+    they agree, and returns the result."""
     machines = []
     build = engine.build
     monkeypatch.setattr(engine, "build", lambda *args: machines.append(build(*args)) or machines[-1])
     limit = PATIENCE if case.max_cycles is None else case.max_cycles
     expected = run_reference(case.program, case.target, case.inputs, limit)
+    monkeypatch.setattr(workers, "STRIPE", 1)
+    for number in (1, 3):
+        memory: dict[tuple[int, int], bytes] = {}
+
+        def dump(x: int, y: int, data: np.ndarray, memory: dict[tuple[int, int], bytes] = memory) -> None:
+            memory[x, y] = data.tobytes()
+
+        result = run_fast(case.program, case.target, case.inputs, limit, dump=dump, workers=number)
+        assert differences(expected, result) == []
+        if expected.status in ("ok", "deadlock"):
+            for pe in machines[0].pes:
+                extent = pe.state.sram.extent
+                assert memory[pe.x, pe.y] == pe.state.sram.bytes[:extent].tobytes(), (pe.x, pe.y)
     monkeypatch.undo()
-    memory: dict[tuple[int, int], bytes] = {}
-    result = run_fast(
-        case.program, case.target, case.inputs, limit, dump=lambda x, y, data: memory.update({(x, y): data.tobytes()})
-    )
-    assert differences(expected, result) == []
-    if expected.status in ("ok", "deadlock"):
-        for pe in machines[0].pes:
-            extent = pe.state.sram.extent
-            assert memory[pe.x, pe.y] == pe.state.sram.bytes[:extent].tobytes(), (pe.x, pe.y)
     return expected
 
 

@@ -13,7 +13,9 @@ from meshes import chains, wires
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.target import load_target
 from tulle_ir.text import parse_program
-from tulle_runtime.fast import cache, run_fast
+from tulle_runtime.fast import cache, run, run_fast, words
+from tulle_runtime.fast.loop import run_slice
+from tulle_runtime.fast.machine import Machine
 from tulle_runtime.result import RunResult
 
 GENERIC = load_target("generic")
@@ -27,12 +29,45 @@ def test_progress_counts_up_to_the_result() -> None:
     assert seen[-1][1] == result.crossings == 16 * 12000 * 15 * 3
 
 
-def test_an_interrupt_ends_the_run() -> None:
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_interrupt_ends_the_run(number: int) -> None:
     def stop(cycle: int, crossings: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_fast(wires(16, 16, 2000), GENERIC, [], progress=stop)
+        run_fast(wires(16, 48, 2000), GENERIC, [], progress=stop, workers=number)
+
+
+def test_a_worker_does_not_wait_for_one_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    slices = []
+
+    def gone(machine: Machine, events: int) -> int:
+        if machine.g[words.G_WORKER] == 0:
+            raise KeyboardInterrupt
+        slices.append(run_slice(machine, events))
+        return slices[-1]
+
+    monkeypatch.setattr(run, "run_slice", gone)
+    with pytest.raises(KeyboardInterrupt):
+        run_fast(wires(16, 48, 2000), GENERIC, [], workers=3)
+    assert slices == [words.LEFT, words.LEFT]
+
+
+def test_workers_log_what_leaves_the_mesh_in_its_order() -> None:
+    text = """program "columns" target "generic" mesh 1x40 {
+  %s
+}"""
+    streams = "".join(
+        f'input "in{y}" : raw i32[90000] {{ port (0, {y}) west color 0 }}\n'
+        f'output "out{y}" : raw i32[90000] {{ port (0, {y}) east color 0 }}\n'
+        f'route "through{y}" {{ color 0: from west at (0, {y}), end east }}\n'
+        for y in (0, 20, 39)
+    )
+    values = np.arange(90_000, dtype=np.uint32)
+    result = run_fast(parse_program(text % streams), GENERIC, [[values + k] for k in range(3)], workers=2)
+    for k, (port,) in enumerate(result.outputs):
+        assert (port.values == values + k).all()
+        assert (np.diff(port.cycles.astype(np.int64)) == 1).all()
 
 
 def test_two_runs_are_equal() -> None:

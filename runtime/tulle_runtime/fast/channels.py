@@ -10,13 +10,16 @@ which it found no space gains some. Waking without need is harmless.
 from __future__ import annotations
 
 from tulle_runtime.fast.jit import inlined
+from tulle_runtime.fast.mail import post
 from tulle_runtime.fast.wheel import wake
 from tulle_runtime.fast.words import (
+    ADDRESS,
     CAPACITY,
     CAPACITY_MASK,
     CONSUMER,
     COUNT,
     CREDIT,
+    ELSEWHERE,
     G_CROSSINGS,
     G_HOPS,
     G_ROUTERS,
@@ -85,8 +88,10 @@ def push(m, base, value, t):
     m.ch[base + COUNT] = n + 1
     m.g[G_CROSSINGS] += m.ch[base + CREDIT]
     m.g[G_HOPS] += m.ch[base + HOPS]
-    if n == 0:
-        consumer = m.ch[base + CONSUMER]
+    consumer = m.ch[base + CONSUMER]
+    if consumer == ELSEWHERE:
+        post(m, m.ch[base + ADDRESS], value, visible)
+    elif n == 0:
         if consumer < m.g[G_ROUTERS]:
             m.routers[consumer * ROUTER_WORDS + Q_FILLED] |= 1 << (m.ch[base + CAPACITY] >> RANK_SHIFT)
         wake(m, consumer, max(visible, m.ch[base + LAST_POP] + 1))
@@ -106,7 +111,10 @@ def pop(m, base, t):
     n = m.ch[base + COUNT]
     m.ch[base + COUNT] = n - 1
     m.ch[base + LAST_POP] = t
-    if n == capacity and m.ch[base + PRODUCER] & 1:
-        m.ch[base + PRODUCER] -= 1
-        wake(m, m.ch[base + PRODUCER] >> 1, t + m.ch[base + CREDIT])
+    producer = m.ch[base + PRODUCER]
+    if producer < 0:
+        post(m, producer, 0, t)
+    elif n == capacity and producer & 1:
+        m.ch[base + PRODUCER] = producer - 1
+        wake(m, producer >> 1, t + m.ch[base + CREDIT])
     return value

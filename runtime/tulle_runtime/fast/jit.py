@@ -5,6 +5,7 @@ Within the engine arrays travel as pointers: no reference counts, no negative in
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from llvmlite import ir
@@ -49,6 +50,42 @@ def _lowest_bit(typingctx: Any, word: Any) -> Any:
     return types.int64(types.int64), build
 
 
+def _load_acquire(typingctx: Any, array: Any, index: Any) -> Any:
+    """An element that another thread may store with store_release: all that it stored before is seen after. `array` is
+    a pointer to int64."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load_atomic(builder.gep(args[0], [args[1]]), "acquire", 8)
+
+    return types.int64(array, types.int64), build
+
+
+def _store_release(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+    """Stores an element for load_acquire."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store_atomic(args[2], builder.gep(args[0], [args[1]]), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), build
+
+
+def _yield_core(typingctx: Any) -> Any:
+    """Offers the core to another thread, where the system has a call for that."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if os.name == "posix":
+            kind = ir.FunctionType(ir.IntType(32), [])
+            call = builder.module.globals.get("sched_yield") or ir.Function(builder.module, kind, "sched_yield")
+            builder.call(call, [])
+        return context.get_dummy_value()
+
+    return types.void(), build
+
+
 pointer: Any = intrinsic(_pointer)
 prefetch: Any = intrinsic(_prefetch)
 lowest_bit: Any = intrinsic(_lowest_bit)
+load_acquire: Any = intrinsic(_load_acquire)
+store_release: Any = intrinsic(_store_release)
+yield_core: Any = intrinsic(_yield_core)

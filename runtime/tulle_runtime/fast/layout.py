@@ -16,15 +16,14 @@ from tulle_runtime.fast.machine import Machine
 from tulle_runtime.fast.network import Channels
 from tulle_runtime.fast.ports import Ports, link_keys
 from tulle_runtime.fast.records import fill_memory, pe_records, router_records, set_ahead
-
-_LOG = 1 << 16  # least entries of the output log
+from tulle_runtime.fast.workers import mail_arrays, own_arrays, owners, wake_first
 
 
 @dataclass(frozen=True)
 class Layout:
     """The machine's arrays and what is needed to read results out of them."""
 
-    machine: Machine
+    machines: list[Machine]  # of the workers
     entries: RouteEntries
     runs: np.ndarray  # bool[entries]: not within a chain
     channels: np.ndarray  # i64[2 entries] bases: the channel of each entry, then the one it fills at the ramp; -1: none
@@ -32,10 +31,15 @@ class Layout:
     class_first: list[int]  # first PE of each class
     input_ports: list[HostPort]  # in the order of machine.ports
 
+    @property
+    def machine(self) -> Machine:
+        """The first worker's."""
+        return self.machines[0]
 
-def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, ahead: bool) -> Layout:
+
+def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, ahead: bool, workers: int = 1) -> Layout:
     """All arrays of a run that is about to begin. With `ahead` chains are joined and entities go ahead of the present
-    cycle; then only the result of a run that ends `ok` is exact."""
+    cycle; then only the result of a run that ends `ok` is exact. Only such a run may have several workers."""
     width, height = program.mesh
     entries, _ = expand_routes(program)
     routers, router_of = np.unique(entries.router, return_inverse=True)
@@ -51,7 +55,8 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
     first_pe, first_link = len(routers), len(routers) + len(place)
     entities = first_link + len(links)
 
-    channels = Channels(entries, target, router_of, first_pe, first_pe + pe_at, pe_at >= 0)
+    worker = np.concatenate([owners(at, width, workers) for at in (routers, place, links // 4)])
+    channels = Channels(entries, target, router_of, first_pe, first_pe + pe_at, pe_at >= 0, worker)
     for cls, first in zip(program.classes, class_first, strict=False):
         channels.set_depths(cls, place[first : first + sram.pes(cls)], target)
     ports = Ports(in_ports, entries, links, link_of, width)
@@ -62,10 +67,10 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
     counts[:, w.N_COST_OF] = w.N_CONTROL_SLOTS
     memory, starts = fill_memory(program)
     pe, pe_base = pe_records(program, flats, class_first, starts, place, channels)
-    feed, port_rows = ports.rows(inputs, channels.base)
+    feed, port_rows = ports.rows(inputs, channels.mouth)
     if ahead:
         set_ahead(pe, pe_base, ch, place, channels)
-    log = max(_LOG, 2 * (1 + w.MOST_AHEAD) * channels.out_links)
+    g = _globals(target, len(routers), len(place), channels.out_links, ahead, workers)
     machine = Machine(
         ch=ch,
         trees=channels.trees,
@@ -80,27 +85,28 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
         counts=counts,
         waited=np.zeros((len(place), len(target.input_queues) + 1), np.int32),
         contended=np.zeros(int(channels.runs.sum()), np.int32),
-        g=_globals(target, len(routers), len(place), entities, channels.out_links, log, ahead),
         pending=np.zeros(entities, np.uint32),
-        near=np.zeros((w.NEAR, entities), np.int32),
-        near_count=np.zeros((w.NEAR, 2), np.int64),
-        far_head=np.full(w.FAR, -1, np.int32),
+        **own_arrays(worker, 0, g, channels.out_links),
+        **mail_arrays(worker[channels.producer], worker[channels.consumer[channels.between]], workers),
         far_next=np.full(entities, -1, np.int32),
         far_prev=np.full(entities, -1, np.int32),
         far_at=np.zeros(entities, np.int64),
         link_first=np.searchsorted(np.sort(link_of), np.arange(len(links) + 1)).astype(np.int32),
         ports=port_rows,
         feed=feed,
-        log_port=np.zeros(log, np.int32),
-        log_value=np.zeros(log, np.int32),
-        log_time=np.zeros(log, np.int64),
         half=memory.view(np.uint16),
         word=memory.view(np.uint32),
         real=memory.view(np.float32),
     )
-    _first_wakes(machine, program, class_first, first_pe, first_link, target)
+    more = (own_arrays(worker, number, g, channels.out_links) for number in range(1, workers))
+    machines = [machine, *(machine._replace(**own) for own in more)]
+    starting = first_pe + np.flatnonzero(pe[pe_base + w.START])
+    for number, m in enumerate(machines):
+        own = np.flatnonzero(worker == number)
+        wake_first(m, own[own >= first_link], 0)
+        wake_first(m, np.intersect1d(own, starting), target.launch_cycles)
     return Layout(
-        machine, entries, channels.runs, channels.bases(), memory, class_first, [in_ports[k] for k in ports.order]
+        machines, entries, channels.runs, channels.bases(), memory, class_first, [in_ports[k] for k in ports.order]
     )
 
 
@@ -126,43 +132,15 @@ def _places(cls: ProgramClass, width: int) -> np.ndarray:
     return (y[:, None] * width + x[None, :]).reshape(-1)
 
 
-def _globals(
-    target: Target, routers: int, pes: int, entities: int, out_links: int, log: int, ahead: bool
-) -> np.ndarray:
+def _globals(target: Target, routers: int, pes: int, out_links: int, ahead: bool, workers: int) -> np.ndarray:
     g = np.zeros(w.G_WORDS, np.int64)
     g[w.G_LAST] = -1
-    g[w.G_ROUTERS], g[w.G_PES], g[w.G_ENTITIES] = routers, pes, entities
+    g[w.G_ROUTERS], g[w.G_PES], g[w.G_WORKERS] = routers, pes, workers
     g[w.G_OUT_LINKS], g[w.G_AHEAD] = (1 + w.MOST_AHEAD) * out_links, w.MOST_AHEAD if ahead else 0
-    g[w.G_LOG_SIZE], g[w.G_QUEUES] = log, len(target.input_queues)
+    g[w.G_QUEUES] = len(target.input_queues)
     g[w.G_LAUNCH], g[w.G_DISPATCH] = target.launch_cycles, target.dispatch_cycles
     g[w.G_ISSUE], g[w.G_ROW] = target.vector_issue, target.row_overhead
     g[w.G_AXPY_ISSUE], g[w.G_AXPY_ENTRY] = target.axpy_issue, target.axpy_overhead
     g[w.G_LOAD], g[w.G_BRANCH], g[w.G_DIVIDE] = target.load_cycles, target.branch_cycles, target.divide_cycles
     g[w.G_BANK], g[w.G_GROUPS] = target.sram_bytes // target.banks, target.bank_groups
     return g
-
-
-def _first_wakes(
-    m: Machine, program: Program, class_first: list[int], first_pe: int, first_link: int, target: Target
-) -> None:
-    """Host links at cycle 0, PEs with tasks on start at `launch_cycles`."""
-    links = np.arange(first_link, m.near.shape[1])
-    starts = [
-        np.arange(first_pe + class_first[k], first_pe + class_first[k + 1])
-        for k, cls in enumerate(program.classes)
-        if m.pe[m.pe_base[class_first[k]] + w.START]
-    ]
-    for entities, when in ((links, 0), (np.concatenate([*starts, links[:0]]), target.launch_cycles)):
-        if when < w.NEAR:
-            done = int(m.near_count[when, 1])
-            m.near[when, m.near.shape[1] - done - len(entities) : m.near.shape[1] - done] = entities[::-1]
-            m.near_count[when, 1] += len(entities)
-            m.pending[entities] |= np.uint32(1 << when)
-        elif len(entities):
-            bucket = when % w.FAR
-            m.far_head[bucket] = entities[0]
-            m.far_next[entities[:-1]] = entities[1:]
-            m.far_prev[entities[0]] = -1 - bucket
-            m.far_prev[entities[1:]] = entities[:-1]
-            m.far_at[entities] = when
-            m.g[w.G_FAR] += len(entities)

@@ -7,6 +7,7 @@ from numba import njit
 
 from tulle_runtime.fast.jit import inlined, inner, lowest_bit, once, pointer, prefetch
 from tulle_runtime.fast.machine import Machine
+from tulle_runtime.fast.meeting import GONE, meet
 from tulle_runtime.fast.pe import pe_event
 from tulle_runtime.fast.router import filled, host_step, router_event
 from tulle_runtime.fast.wheel import leave_far, wake_near
@@ -19,6 +20,7 @@ from tulle_runtime.fast.words import (
     G_EVENTS,
     G_FAR,
     G_FAULT,
+    G_FULL,
     G_LAST,
     G_LATEST,
     G_LOG,
@@ -28,6 +30,9 @@ from tulle_runtime.fast.words import (
     G_PROBE,
     G_ROUTERS,
     G_TIME,
+    G_WOKEN,
+    G_WORKERS,
+    LEFT,
     LIMIT,
     LINE,
     LOG_FULL,
@@ -184,6 +189,11 @@ def _pointers(a):
         pointer(a.half),
         pointer(a.word),
         pointer(a.real),
+        pointer(a.said),
+        pointer(a.left),
+        pointer(a.box),
+        pointer(a.mailed),
+        pointer(a.mail),
     )
 
 
@@ -191,20 +201,27 @@ def _pointers(a):
 def run_slice(arrays, events):
     """Runs from G_TIME on until the run ends or `events` entities were woken; says why it returned."""
     m = _pointers(arrays)
-    until = m.g[G_EVENTS] + events
-    while m.g[G_EVENTS] < until:
+    until = m.g[G_WOKEN] + events
+    while m.g[G_WOKEN] < until:
         t = _next_time(m, m.g[G_TIME])
+        m.g[G_FULL] = m.g[G_LOG] + m.g[G_OUT_LINKS] > m.g[G_LOG_SIZE]
+        if m.g[G_WORKERS] > 1:
+            t = meet(m, t)
+            if t == GONE:
+                return LEFT
+        else:
+            m.g[G_WOKEN] = m.g[G_EVENTS]
+        if m.g[G_FAULT] != 0:
+            return FAULT
         if t < 0:
             return QUIET
         m.g[G_TIME] = t
         if m.g[G_PROBE] == 0 and t >= m.g[G_LATEST]:
             return LIMIT
-        if m.g[G_LOG] + m.g[G_OUT_LINKS] > m.g[G_LOG_SIZE]:
+        if m.g[G_FULL] != 0:
             return LOG_FULL
         _cycle(m, t)
         m.g[G_TIME] = t + 1
-        if m.g[G_FAULT] != 0:
-            return FAULT
-        if m.g[G_PROBE] != 0 and m.g[G_LAST] >= m.g[G_LATEST]:
+        if m.g[G_PROBE] != 0 and m.g[G_FAULT] == 0 and m.g[G_LAST] >= m.g[G_LATEST]:
             return LIMIT
     return MORE

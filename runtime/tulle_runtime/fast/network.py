@@ -17,7 +17,7 @@ NONE = -1 << 40  # an entry has no such output
 
 class Channels:
     """Channel e is the link or up-ramp channel of entry e, channel n + e the down-ramp channel that entry e of n fills.
-    The channels of a chain share one base."""
+    The channels of a chain share one base. `worker`: of each entity."""
 
     def __init__(
         self,
@@ -27,6 +27,7 @@ class Channels:
         first_pe: int,
         pe_entity: np.ndarray,
         has_pe: np.ndarray,
+        worker: np.ndarray,
     ) -> None:
         self.entries, self.router_of, n = entries, router_of.astype(np.int64), len(entries.router)
         up = entries.port == RAMP
@@ -39,7 +40,9 @@ class Channels:
         # where there is no PE the router itself is woken, which is harmless
         self.pe = np.where(has_pe[entries.router], pe_entity[entries.router], self.router_of)
         self.consumer = np.concatenate([self.router_of, self.pe])
-        self.base = self.last = np.zeros(0, np.int64)
+        self.base = self.mouth = self.last = np.zeros(0, np.int64)  # mouth: base of the copy that the producer fills
+        self.worker, self.between = worker, np.zeros(0, np.int64)  # between: channels from one worker to another
+        self.producer = np.zeros(0, np.int64)  # the entities that fill those
         self.trees = np.zeros((0, w.TREE_WORDS), np.int32)
         self.first_pe = first_pe
         self.runs = np.ones(n, bool)  # entries that the router must look at
@@ -78,7 +81,7 @@ class Channels:
             return np.full(len(place), w.NO_ROUTE)
         found, at = at >= 0, np.maximum(at, 0)
         bound = self.delivers[at] if is_input else self.entries.port[at] == RAMP
-        return np.where(found & bound, self.base[n + at if is_input else at], w.NO_ROUTE)
+        return np.where(found & bound, self.base[n + at] if is_input else self.mouth[at], w.NO_ROUTE)
 
     def bases(self) -> np.ndarray:
         """Of the channels that there are, -1 for the others."""
@@ -97,7 +100,23 @@ class Channels:
         self.runs = chains.last[:n] == np.arange(n)
         before = np.cumsum(self.runs) - self.runs
         self.ranks = before - before[np.searchsorted(self.router_of, self.router_of)]
-        return self._write(outputs, chains, ports, first_link)
+        producer = self._producers(outputs, ports, first_link)
+        apart = (producer >= 0) & (self.worker[producer] != self.worker[self.consumer])
+        self.between = np.flatnonzero(apart & (chains.last == np.arange(2 * n)))
+        self.producer = producer[self.between]
+        return self._write(outputs, chains, producer, ports)
+
+    def _producers(self, outputs: np.ndarray, ports: Ports, first_link: int) -> np.ndarray:
+        """The entity that fills each channel, -1 for none; of those of a chain only the last is right."""
+        n = len(self.entries.router)
+        producer = np.full(2 * n, -1, np.int64)
+        entry, side = np.nonzero((outputs >= 0) & self.runs[:, None])
+        producer[self.last[outputs[entry, side]]] = self.router_of[entry]
+        up = np.flatnonzero(self.entries.port == RAMP)
+        producer[self.last[up]] = self.pe[up]
+        fed = np.flatnonzero(ports.entry >= 0)
+        producer[self.last[ports.entry[fed]]] = first_link + ports.link[fed]
+        return producer
 
     def _outputs(self, out_ports: list[HostPort], width: int) -> np.ndarray:
         """i64[n, 5]: the channel behind each output of each entry, or OUT_DROP, OUT_HOST - port, OUT_NEVER, NONE."""
@@ -124,12 +143,12 @@ class Channels:
         alone = (users[self.router_of] == 1) & (outputs >= 0)
         return np.flatnonzero((used.sum(axis=1) == 1) & alone.any(axis=1))
 
-    def _write(self, outputs: np.ndarray, chains: Chains, ports: Ports, first_link: int) -> np.ndarray:
+    def _write(self, outputs: np.ndarray, chains: Chains, producer: np.ndarray, ports: Ports) -> np.ndarray:
         n, all_channels = len(self.entries.router), np.arange(2 * len(self.entries.router))
         exists = (chains.last == all_channels) & np.concatenate([np.ones(n, bool), self.delivers])
         fan = np.concatenate([(outputs != NONE).sum(axis=1), np.zeros(n, np.int64)])
-        size = np.where(exists, w.RING + 2 * chains.capacity + np.maximum(fan - 1, 0), 0)
-        size += np.where(exists, -size % w.LINE, 0)
+        ring = w.RING + 2 * chains.capacity
+        size = np.where(exists, _lines(ring + np.maximum(fan - 1, 0)), 0)
         order = np.stack([all_channels[:n], all_channels[n:]], axis=1).reshape(
             -1
         )  # an entry beside what it delivers to
@@ -137,23 +156,44 @@ class Channels:
         place = np.empty(2 * n, np.int64)
         place[order] = ends - size[order]
         self.base = place[chains.last]
-        trees = Trees(exists, chains, outputs)
-        ch = np.zeros(int(ends[-1]) if n else 0, np.int32)
+        mouths = int(ends[-1]) + np.cumsum(_lines(ring[self.between])) if n else np.zeros(0, np.int64)
+        place[self.between] = mouths - _lines(ring[self.between])
+        self.mouth = place[chains.last]
+
+        trees = Trees(exists, chains, outputs, self.between)
+        self.trees = self._sources(trees, ports)
+        ch = np.zeros(int(mouths[-1]) if len(mouths) else int(ends[-1]) if n else 0, np.int32)
         at = np.flatnonzero(exists)
-        base = place[at]
-        ch[base + w.HEAD] = ch[base + w.TAIL] = base + w.RING
-        ch[base + w.CAPACITY] = chains.capacity[at] | np.append(self.ranks, np.full(n, w.NOBODY))[at] << w.RANK_SHIFT
-        ch[base + w.LATENCY], ch[base + w.CREDIT] = chains.latency[at], chains.length[at]
-        ch[base + w.HOPS], ch[base + w.LAST_POP] = chains.hops[at], -1
-        ch[base + w.CONSUMER], ch[base + w.FEEDER] = self.consumer[at], w.NO_FEEDER
+        base = self.base[at]
+        self._empty(ch, base, chains, at)
+        ch[base + w.CAPACITY] |= np.append(self.ranks, np.full(n, w.NOBODY))[at] << w.RANK_SHIFT
+        ch[base + w.CONSUMER], ch[base + w.PRODUCER] = self.consumer[at], 2 * producer[at]
+        ch[base + w.FEEDER] = w.NO_FEEDER
         ch[base + w.TREE], ch[base + w.DEPTH] = w.TREE_WORDS * trees.of[at], trees.depth[at]
         ch[base + w.GROWTH] = trees.growth[at]
-        self.trees = self._sources(trees, ports)
+        self._write_outputs(ch, outputs, chains)
+        self._part(ch, chains, producer)
+        return ch
+
+    def _empty(self, ch: np.ndarray, base: np.ndarray, chains: Chains, at: np.ndarray) -> None:
+        """Writes what both copies of channels `at` have in common."""
+        ch[base + w.HEAD] = ch[base + w.TAIL] = base + w.RING
+        ch[base + w.CAPACITY], ch[base + w.LATENCY] = chains.capacity[at], chains.latency[at]
+        ch[base + w.CREDIT], ch[base + w.HOPS], ch[base + w.LAST_POP] = chains.length[at], chains.hops[at], -1
         slots = np.repeat(base + w.RING + 1, chains.capacity[at])
         first = np.repeat(np.cumsum(chains.capacity[at]) - chains.capacity[at], chains.capacity[at])
         ch[slots + 2 * (np.arange(len(slots)) - first)] = w.NEVER
-        self._write_outputs(ch, outputs, chains, ports, first_link)
-        return ch
+
+    def _part(self, ch: np.ndarray, chains: Chains, producer: np.ndarray) -> None:
+        """Writes the producers' copies of channels between workers, and how the copies know of each other (mail.py). A
+        push counts as crossings where it is made."""
+        at, base, mouth = self.between, self.base[self.between], self.mouth[self.between]
+        self._empty(ch, mouth, chains, at)
+        ch[mouth + w.CAPACITY] |= w.NOBODY << w.RANK_SHIFT
+        ch[mouth + w.PRODUCER], ch[mouth + w.CONSUMER] = 2 * producer[at], w.ELSEWHERE
+        ch[mouth + w.ADDRESS] = base + self.worker[self.consumer[at]]
+        ch[base + w.PRODUCER] = -1 - (mouth + self.worker[producer[at]])
+        ch[base + w.FEEDER], ch[base + w.CREDIT], ch[base + w.HOPS] = w.NO_FEEDER, 0, 0
 
     def entry_records(self) -> np.ndarray:
         """i32[entries that routers must look at, ENTRY_WORDS]."""
@@ -178,37 +218,38 @@ class Channels:
         records[trees.of[self.last[up]], w.SOURCE] = self.pe[up] - self.first_pe
         fed = np.flatnonzero(ports.entry >= 0)
         records[trees.of[self.last[ports.entry[fed]]], w.SOURCE] = w.FROM_HOST - fed
+        records[trees.of[self.between], w.SOURCE] = w.ABROAD
         return records
 
-    def _write_outputs(
-        self, ch: np.ndarray, outputs: np.ndarray, chains: Chains, ports: Ports, first_link: int
-    ) -> None:
-        """Where entries lead, and who fills each channel."""
-        n = len(self.entries.router)
-        up = np.flatnonzero(self.entries.port == RAMP)
-        ch[self.base[up] + w.PRODUCER] = 2 * self.pe[up]
-        fed = np.flatnonzero(ports.entry >= 0)
-        ch[self.base[ports.entry[fed]] + w.PRODUCER] = 2 * (first_link + ports.link[fed])
-        before = np.zeros(n, np.int64)  # outputs already placed
+    def _write_outputs(self, ch: np.ndarray, outputs: np.ndarray, chains: Chains) -> None:
+        """Where entries lead."""
+        before = np.zeros(len(self.entries.router), np.int64)  # outputs already placed
         for side in range(5):
             has = np.flatnonzero((outputs[:, side] != NONE) & self.runs)
             target, base = outputs[has, side], self.base[has]
-            out = np.where(target >= 0, self.base[np.maximum(target, 0)], target)
+            out = np.where(target >= 0, self.mouth[np.maximum(target, 0)], target)
             extra = base + w.RING + 2 * chains.capacity[has] + before[has] - 1
             ch[np.where(before[has] == 0, base + w.OUT, extra)] = out
             before[has] += 1
             leads = target >= 0
-            ch[out[leads] + w.PRODUCER], ch[out[leads] + w.FEEDER] = 2 * self.router_of[has[leads]], base[leads]
+            ch[self.base[target[leads]] + w.FEEDER] = base[leads]
+
+
+def _lines(words: np.ndarray) -> np.ndarray:
+    """Words as whole cache lines."""
+    return -(-words // w.LINE) * w.LINE
 
 
 class Trees:
     """Which channels one source fills, directly or through others. Arrays as in Chains, but for `first`, the channels
     that sources fill."""
 
-    def __init__(self, exists: np.ndarray, chains: Chains, outputs: np.ndarray) -> None:
+    def __init__(self, exists: np.ndarray, chains: Chains, outputs: np.ndarray, between: np.ndarray) -> None:
         n, index = len(outputs), np.arange(len(exists))
         from_entry, side = np.nonzero((outputs >= 0) & exists[:n, None])
         filled = chains.last[outputs[from_entry, side]]
+        apart = np.isin(filled, between)  # a worker's tree ends where another worker's begins
+        from_entry, filled = from_entry[~apart], filled[~apart]
         feeder = index.copy()
         feeder[filled] = from_entry
         self.growth = np.bincount(from_entry, weights=filled < n, minlength=len(exists)).astype(np.int64) - 1

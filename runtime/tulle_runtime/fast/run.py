@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from tulle_runtime.fast.layout import Layout, build
 from tulle_runtime.fast.loop import run_slice
 from tulle_runtime.fast.machine import Machine
 from tulle_runtime.fast.waits import waits_of
+from tulle_runtime.fast.workers import worthwhile
 from tulle_runtime.result import Arrivals, Fault, PeCounts, RunResult
 
 _SLICE = 50_000  # entities woken per slice: about a hundredth of a second, more if they run long vectors
@@ -23,6 +25,8 @@ Progress = Callable[[int, int], None]
 """(cycle, crossings) so far; called between slices. May raise, to end the run."""
 Dump = Callable[[int, int, np.ndarray], None]
 """(x, y, SRAM bytes) of each PE at the end of a run."""
+Log = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Port, value and cycle of arrival of wavelets that left the mesh."""
 
 
 def run_fast(
@@ -33,12 +37,15 @@ def run_fast(
     *,
     progress: Progress | None = None,
     dump: Dump | None = None,
+    workers: int | None = None,
 ) -> RunResult:
     """Runs `program` on `target`; inputs[s][p] are the u32 wavelets of port p of the s-th input stream.
 
-    Nothing is checked that the verifier checks. A run of 2^31 - 2 cycles ends as if that were `max_cycles`.
+    Nothing is checked that the verifier checks. A run of 2^31 - 2 cycles ends as if that were `max_cycles`. The result
+    is the same with any number of `workers` (threads, at most 16); without one, as many as pay.
     """
-    result = _attempt(program, target, inputs, max_cycles, progress, dump, ahead=True)
+    number = worthwhile(program) if workers is None else workers
+    result = _attempt(program, target, inputs, max_cycles, progress, dump, ahead=True, workers=number)
     if result is None:
         result = _attempt(program, target, inputs, max_cycles, progress, dump, ahead=False)
     assert result is not None
@@ -54,13 +61,15 @@ def _attempt(
     dump: Dump | None,
     *,
     ahead: bool,
+    workers: int = 1,
 ) -> RunResult | None:
     """A run; None if it goes `ahead` and does not end `ok` within its limit, since then it is not exact (layout.py)."""
-    layout = build(program, target, inputs, ahead=ahead)
+    layout = build(program, target, inputs, ahead=ahead, workers=workers)
     m = layout.machine
     limit = _MOST if max_cycles is None else min(max_cycles, _MOST)
-    m.g[w.G_LATEST] = limit
-    log: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for each in layout.machines:
+        each.g[w.G_LATEST] = limit
+    log: list[Log] = []
     state = m
     why = _drive(layout, log, progress)
     if ahead and (why != w.QUIET or m.g[w.G_LAST] >= limit or waits_of(program, layout)):
@@ -82,19 +91,30 @@ def _attempt(
     return _result(program, layout, why, state, log)
 
 
-def _drive(layout: Layout, log: list[tuple[np.ndarray, np.ndarray, np.ndarray]], progress: Progress | None) -> int:
+def _drive(layout: Layout, log: list[Log], progress: Progress | None) -> int:
     """Runs slices until the run ends, and says why; Python's signals are handled in between."""
-    m = layout.machine
+    first, *others = layout.machines
     why = w.MORE
-    while why in (w.MORE, w.LOG_FULL):
-        why = run_slice(m, _SLICE)
-        n = int(m.g[w.G_LOG])
-        if n:
-            log.append((m.log_port[:n].copy(), m.log_value[:n].copy(), m.log_time[:n].copy()))
-            m.g[w.G_LOG] = 0
-        if progress is not None:
-            progress(int(m.g[w.G_TIME]), int(m.g[w.G_CROSSINGS]))
+    with ThreadPoolExecutor(max(1, len(others))) as pool:
+        try:
+            while why in (w.MORE, w.LOG_FULL):
+                slices = [pool.submit(run_slice, m, _SLICE) for m in others]
+                why = run_slice(first, _SLICE)
+                wait(slices)
+                log += [taken for m in layout.machines if (taken := _take_log(m))]
+                if progress is not None:
+                    progress(int(first.g[w.G_TIME]), sum(int(m.g[w.G_CROSSINGS]) for m in layout.machines))
+        except BaseException:
+            first.left[0] = 1  # so that none of the others waits for this worker
+            raise
     return int(why)
+
+
+def _take_log(m: Machine) -> Log | None:
+    """What a worker has logged, if anything; its log is empty then."""
+    n = int(m.g[w.G_LOG])
+    m.g[w.G_LOG] = 0
+    return (m.log_port[:n].copy(), m.log_value[:n].copy(), m.log_time[:n].copy()) if n else None
 
 
 def _result(
@@ -102,7 +122,7 @@ def _result(
     layout: Layout,
     why: int,
     m: Machine,
-    log: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    log: list[Log],
 ) -> RunResult:
     """The record of a run that ended for the reason `why`; `m`: the machine's counters as of the end."""
     g = m.g
@@ -126,8 +146,8 @@ def _result(
         cycles=min(last + 1, end),
         outputs=_outputs(program, log),
         counts=_pe_counts(program, m, end, last),
-        hops=int(g[w.G_HOPS]),
-        crossings=int(g[w.G_CROSSINGS]),
+        hops=sum(int(each.g[w.G_HOPS]) for each in (m, *layout.machines[1:])),
+        crossings=sum(int(each.g[w.G_CROSSINGS]) for each in (m, *layout.machines[1:])),
         contended=_contended(layout, m),
         waits=waits,
         fault=fault,
@@ -194,7 +214,7 @@ def _pe_counts(program: Program, m: Machine, end: int, last: int) -> PeCounts:
     )
 
 
-def _outputs(program: Program, log: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[list[Arrivals]]:
+def _outputs(program: Program, log: list[Log]) -> list[list[Arrivals]]:
     """The output log, per stream and port."""
     empty = (np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64))
     port, value, time = (np.concatenate(parts) for parts in zip(*(log or [empty]), strict=True))

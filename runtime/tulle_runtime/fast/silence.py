@@ -11,6 +11,7 @@ import numpy as np
 from tulle_runtime.fast.channels import head_time
 from tulle_runtime.fast.jit import inlined, inner
 from tulle_runtime.fast.words import (
+    ABROAD,
     ACTIVE,
     BOUND,
     BUSY,
@@ -55,7 +56,9 @@ def _next_push(m, tree):
     if m.trees[tree + BOUND] > now:
         return np.int64(m.trees[tree + BOUND])
     bound = now
-    if source == NOWHERE:
+    if source == ABROAD:
+        pass
+    elif source == NOWHERE:
         bound = np.int64(LATER)
     elif source <= FROM_HOST:
         port = (FROM_HOST - source) * PORT_WORDS

@@ -104,7 +104,7 @@ def vector_cost(m, pb, row):
     group_b = _group(m, row, R_B, b, n0, step_b, steps) if reads_b == _STREAM else -2
     group_d = _group(m, row, R_D, d, n0, step_d, steps) if reads_d == _STREAM else -3
     if max(group_a, max(group_b, group_d)) < SEVERAL:
-        return cost + (1 + n0 * steps if group_a == group_b or group_a == group_d or group_b == group_d else 0)
+        return cost + (1 + n0 * steps if group_a in (group_b, group_d) or group_b == group_d else 0)
     cost += _row_conflicts(m, reads_a, a, step_a, reads_b, b, step_b, reads_d, d, step_d, 1)
     for _ in range(n0):
         cost += _row_conflicts(m, reads_a, a, step_a, reads_b, b, step_b, reads_d, d, step_d, steps)

@@ -15,16 +15,19 @@ LATENCY = 4
 CREDIT = 5  # cycles from a pop until the space it gives is seen by the producer; also crossings per wavelet
 HOPS = 6  # hops per wavelet
 LAST_POP = 7  # cycle, -1 for never
-CONSUMER = 8  # entity to wake when the head becomes visible
-PRODUCER = 9  # 2 * the entity that fills the channel, + 1 if it is to be woken when the full channel gains space
-FEEDER = 10  # channel whose entry fills this one; NO_FEEDER: a compute engine or the host does
+CONSUMER = 8  # entity to wake when the head becomes visible, or ELSEWHERE
+PRODUCER = 9  # 2 * the entity that fills the channel, + 1 if it is to be woken when the full channel gains space; or
+# -1 - the other end's address (mail.py) if another worker's entity does
+FEEDER = 10  # channel whose entry fills this one; NO_FEEDER: a compute engine, the host or another worker does
 SILENT = 11  # while empty: no wavelet that is not yet there is visible before this cycle
+ADDRESS = 11  # of a channel consumed elsewhere: the address of its other end
 OUT = 12  # channel that the first output (in the order N, E, S, W, RAMP) leads to
 TREE = 13  # its tree
 DEPTH = 14  # cycles from a push by the tree's source to here, at least
 GROWTH = 15  # by how many wavelets an advance of the entry adds to the tree's channels in front of routers
 RING = 16
 NO_FEEDER = -1
+ELSEWHERE = (1 << 31) - 1  # the consumer is another worker's
 NEVER = -(1 << 30)  # stands for the pop of a slot that was never used
 RANK_SHIFT = 24
 CAPACITY_MASK = (1 << RANK_SHIFT) - 1
@@ -35,11 +38,11 @@ OUT_HOST = -3  # host output port p is OUT_HOST - p
 
 # --- Trees [trees, TREE_WORDS]: the channels that one source, an up-ramp or a host port, fills ---
 INFLIGHT = 0  # wavelets in channels that routers consume
-SOURCE = 1  # the source's PE, or FROM_HOST - its port, or NOWHERE
+SOURCE = 1  # the source's PE, or FROM_HOST - its port, or NOWHERE, or ABROAD: with another worker
 FIRST = 2  # the channel that the source fills
 BOUND = 3  # no push of the source before this cycle
 TREE_WORDS = 4
-NOWHERE, FROM_HOST = -1, -2
+NOWHERE, ABROAD, FROM_HOST = -1, -2, -3
 
 # --- A PE: header, then queues (channel bases), tasks (2 words), registers, threads ---
 STATE = 0
@@ -104,10 +107,13 @@ NOTHING, BLOCKS, WAITS = range(3)  # WAITS + q: for input queue q, or for the ne
 # --- Globals int64 ---
 (G_TIME, G_LAST, G_HOPS, G_CROSSINGS, G_FAULT, G_FAULT_PE, G_LOG, G_FAR, G_ROUTERS, G_PES, G_ENTITIES, G_LAUNCH,
  G_DISPATCH, G_ISSUE, G_ROW, G_AXPY_ISSUE, G_AXPY_ENTRY, G_LOAD, G_BRANCH, G_DIVIDE, G_BANK, G_GROUPS, G_OUT_LINKS,
- G_EVENTS, G_LATEST, G_PROBE, G_LOG_SIZE, G_QUEUES, G_AHEAD, G_WORDS) = range(30)  # fmt: skip
+ G_EVENTS, G_LATEST, G_PROBE, G_LOG_SIZE, G_QUEUES, G_AHEAD, G_WORKER, G_WORKERS, G_MEETINGS, G_WOKEN,
+ G_FULL, G_WORDS) = range(35)  # fmt: skip
 # G_LAST: last cycle with a slot or a movement so far known. G_LATEST: cycle that the run must not begin (limit);
 # with G_PROBE it goes on until the first slot or movement from there on. G_TIME: the present cycle.
-# G_AHEAD: cycles that an entity may go ahead of it.
+# G_AHEAD: cycles that an entity may go ahead of it. G_ENTITIES: of this worker. G_EVENTS: entities woken by it,
+# G_WOKEN: by all, as far as known. G_MEETINGS: how often the workers have met (mail.py). G_FULL: 1 if the log of one of
+# them may not take a cycle.
 
 # --- Sparse wavelets ---
 END_MARK = 0xFFFF  # index
@@ -118,7 +124,7 @@ OUT_OF_BOUNDS, QUEUE_VIOLATION, DIVISION_BY_ZERO, BAD_COLUMN = range(1, 5)
 FAULT_KINDS = ("", "out of bounds", "queue violation", "division by zero", "column out of table")
 
 # --- How a slice of the loop ends ---
-MORE, QUIET, LIMIT, FAULT, LOG_FULL = range(5)
+MORE, QUIET, LIMIT, FAULT, LOG_FULL, LEFT = range(6)  # LEFT: another worker is gone
 
 # --- Routers [routers, ROUTER_WORDS]: first entry; which entries' channels (bits, by rank) hold wavelets ---
 Q_FIRST, Q_FILLED, ROUTER_WORDS = range(3)
@@ -126,6 +132,13 @@ Q_FIRST, Q_FILLED, ROUTER_WORDS = range(3)
 E_BASE, E_MASK, E_RIVALS, ENTRY_WORDS = range(4)
 NOBODY = 31  # rank of channels that a router is woken for although it does not consume them
 LINE = 16  # words in a cache line; channels begin at such multiples
+
+# --- Workers: what each says at a meeting [workers, 2, MEETING_WORDS] int64; a message [MESSAGE_WORDS] (mail.py) ---
+(S_MEETING, S_NEXT, S_LAST, S_WOKEN, S_FAULT, S_FULL) = range(6)
+MEETING_WORDS = 16  # two cache lines: neighbors do not disturb each other
+M_TO, M_VALUE, M_TIME, MESSAGE_WORDS = range(4)
+MAILED_WORDS = 16  # one counter and nothing beside it
+MOST_WORKERS = LINE  # channels begin at multiples of LINE, which leaves so many numbers
 
 # --- The timing wheel: near events in NEAR buckets of entities, far ones in FAR lists ---
 NEAR = 32
