@@ -54,7 +54,8 @@ def _layout(cls: ProgramClass, first_task: int) -> np.ndarray:
     wakers = {task.queue for task in cls.tasks if task.trigger == Trigger.DATA}
     layout[w.C_WAKERS] = sum(1 << index for index, queue in enumerate(cls.queues) if queue.name in wakers)
     layout[w.C_FIRST_TASK] = first_task
-    layout[w.C_SIZE] = layout[w.C_THREADS] + w.THREAD_WORDS * (layout[w.C_THREAD_COUNT] + 1)
+    size = layout[w.C_THREADS] + w.THREAD_WORDS * (layout[w.C_THREAD_COUNT] + 1)
+    layout[w.C_SIZE] = -(-size // w.LINE) * w.LINE
     return layout
 
 

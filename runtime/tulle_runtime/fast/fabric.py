@@ -5,8 +5,8 @@ from __future__ import annotations
 from tulle_runtime.fast.channels import FULL, SPACE, head_time, pop, source_push, space, wake_for_space
 from tulle_runtime.fast.jit import inlined, inner
 from tulle_runtime.fast.operands import address, length, short_address
-from tulle_runtime.fast.wheel import wake
 from tulle_runtime.fast.words import (
+    AGAIN,
     C_QUEUES,
     CLASS,
     COUNT,
@@ -63,8 +63,8 @@ def prepare(m, pb, tb, row, t):
 
 
 @inlined
-def source_ready(m, base, entity, t):
-    """Whether a wavelet is visible in the channel (or none is needed); else the PE is woken when one on its way is."""
+def source_ready(m, pb, base, t):
+    """Whether a wavelet is visible in the channel (or none is needed); else AGAIN is when one on its way is."""
     if base < 0:
         return base == NO_QUEUE
     if m.ch[base + COUNT] == 0:
@@ -72,7 +72,7 @@ def source_ready(m, base, entity, t):
     visible = head_time(m, base)
     if visible <= t:
         return True
-    wake(m, entity, visible)
+    m.pe[pb + AGAIN] = min(m.pe[pb + AGAIN], visible)
     return False
 
 

@@ -7,10 +7,10 @@ from tulle_runtime.fast.fabric import prepare
 from tulle_runtime.fast.jit import inlined, inner
 from tulle_runtime.fast.main import begin, issue, report_fault
 from tulle_runtime.fast.operands import length, scalar
-from tulle_runtime.fast.wheel import wake
 from tulle_runtime.fast.words import (
     ACTIVATED,
     ACTIVE,
+    AGAIN,
     ARRIVING,
     AWAIT,
     AXPY,
@@ -55,6 +55,7 @@ from tulle_runtime.fast.words import (
     R_SOURCE,
     R_TARGET,
     R_THREAD,
+    READY,
     ROW_WORDS,
     SINCE,
     STATE,
@@ -88,8 +89,8 @@ def queue_in_use(m, pb, row):
 
 
 @inner
-def runnable(m, pb, entity, t):
-    """The lowest runnable task, or -1."""
+def runnable(m, pb, t):
+    """The lowest runnable task, or -1: then AGAIN is when one on its way starts one."""
     k = m.pe[pb + CLASS]
     for task in range(m.classes[k + C_TASK_COUNT]):
         flags = m.pe[pb + m.classes[k + C_TASKS] + TASK_WORDS * task + FLAGS]
@@ -103,7 +104,7 @@ def runnable(m, pb, entity, t):
             if base >= 0 and m.ch[base + COUNT] != 0:
                 visible = head_time(m, base)
                 if visible > t:
-                    wake(m, entity, visible)
+                    m.pe[pb + AGAIN] = min(m.pe[pb + AGAIN], visible)
                 elif not _read_by_thread(m, pb, k, queue):
                     return task
     return -1
@@ -121,15 +122,19 @@ def _read_by_thread(m, pb, k, queue):
 
 
 @inner
-def fetch(m, pe, pb, entity, t):
-    """From an instruction boundary to an instruction that uses slots, one that must wait, or to idleness."""
+def fetch(m, pe, pb, t, known):
+    """From an instruction boundary to an instruction that uses slots, one that must wait, or to idleness. Without it
+    being `known` what the inputs hold in t, False where that matters: then t has to be gone through again."""
     stood = m.pe[pb + STATE] == WAITING  # at the same instruction before t
     while True:
         if m.pe[pb + TASK] < 0:
-            task = runnable(m, pb, entity, t)
+            if not known:
+                m.pe[pb + STATE] = READY
+                return False
+            task = runnable(m, pb, t)
             if task < 0:
                 m.pe[pb + STATE] = IDLE
-                return
+                return True
             k = m.pe[pb + CLASS]
             m.pe[pb + m.classes[k + C_TASKS] + TASK_WORDS * task + FLAGS] &= ~ACTIVATED
             m.pe[pb + TASK] = task
@@ -137,9 +142,12 @@ def fetch(m, pe, pb, entity, t):
             if m.counts[pe * N_WORDS + N_FIRST] < 0:
                 m.counts[pe * N_WORDS + N_FIRST] = t
             begin(m, pe, pb, t, m.g[G_DISPATCH], N_CONTROL_SLOTS)
-            return
+            return True
         row = m.pe[pb + PC]
         kind = m.code[row + R_KIND]
+        if not known and m.code[row + R_SOURCE] >= 0 and kind != VECTOR_ASYNC:
+            m.pe[pb + STATE] = READY
+            return False
         if kind == STOP:
             m.pe[pb + TASK] = -1
         elif kind == JUMP:
@@ -152,19 +160,19 @@ def fetch(m, pe, pb, entity, t):
         elif kind == AWAIT:
             if not _arrived(m, pb, row):
                 _wait(m, pb, t, stood, 0 if m.code[row + R_OP] != 0 else 1 << m.code[row + R_THREAD])
-                return
+                return True
             m.pe[pb + PC] = row + ROW_WORDS
         elif kind == VECTOR_SYNC:
             if length(m, pb, row, R_N0) != 0 and length(m, pb, row, R_N1) != 0:
                 if queue_in_use(m, pb, row):
                     report_fault(m, pe, QUEUE_VIOLATION)
                     _wait(m, pb, t, stood, 0)
-                    return
+                    return True
                 k = m.pe[pb + CLASS]
                 prepare(m, pb, pb + m.classes[k + C_THREADS] + THREAD_WORDS * m.classes[k + C_THREAD_COUNT], row, t)
                 m.pe[pb + PC] = row + ROW_WORDS
                 m.pe[pb + STATE] = SYNC
-                return
+                return True
             m.pe[pb + PC] = row + ROW_WORDS
         elif kind in (VECTOR_ASYNC, POP, PUSH, AXPY_COLUMNS, AXPY_ENTRIES):
             if kind == VECTOR_ASYNC and m.pe[pb + ACTIVE] >> m.code[row + R_THREAD] & 1:
@@ -179,12 +187,12 @@ def fetch(m, pe, pb, entity, t):
             else:
                 m.pe[pb + STATE] = POPPING if kind == POP else PUSHING if kind == PUSH else ARRIVING
                 m.pe[pb + SINCE] = t
-            return
+            return True
         else:
             cost = issue(m, pe, pb, row, kind)
             if cost > 0:
                 begin(m, pe, pb, t, cost, _slots_of(m, pb, kind))
-                return
+                return True
         stood = False
 
 

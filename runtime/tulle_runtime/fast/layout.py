@@ -12,10 +12,11 @@ from tulle_ir.target import Target
 from tulle_runtime.fast import sram
 from tulle_runtime.fast import words as w
 from tulle_runtime.fast.code import FlatClass, flatten
+from tulle_runtime.fast.lines import zeros
 from tulle_runtime.fast.machine import Machine
 from tulle_runtime.fast.network import Channels
 from tulle_runtime.fast.ports import Ports, link_keys
-from tulle_runtime.fast.records import fill_memory, pe_records, router_records, set_ahead
+from tulle_runtime.fast.records import Memory, pe_records, router_records, set_ahead
 from tulle_runtime.fast.workers import mail_arrays, own_arrays, owners, wake_first
 
 
@@ -41,6 +42,7 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
     """All arrays of a run that is about to begin. With `ahead` chains are joined and entities go ahead of the present
     cycle; then only the result of a run that ends `ok` is exact. Only such a run may have several workers."""
     width, height = program.mesh
+    memory = Memory(program)
     entries, _ = expand_routes(program)
     routers, router_of = np.unique(entries.router, return_inverse=True)
     flats, distinct = _flatten(program, target)
@@ -62,11 +64,11 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
     ports = Ports(in_ports, entries, links, link_of, width)
     ch = channels.fill(ports, out_ports, first_link, width, ahead)
 
-    counts = np.zeros((len(place), w.N_WORDS), np.int64)
+    counts = zeros((len(place), w.N_WORDS), np.int64)
     counts[:, (w.N_FIRST, w.N_LAST, w.N_EPOCH)] = -1
     counts[:, w.N_COST_OF] = w.N_CONTROL_SLOTS
-    memory, starts = fill_memory(program)
-    pe, pe_base = pe_records(program, flats, class_first, starts, place, channels)
+    pe, pe_base = pe_records(program, flats, class_first, memory.starts, place, channels)
+    memory.load(program)
     feed, port_rows = ports.rows(inputs, channels.mouth)
     if ahead:
         set_ahead(pe, pe_base, ch, place, channels)
@@ -94,9 +96,9 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
         link_first=np.searchsorted(np.sort(link_of), np.arange(len(links) + 1)).astype(np.int32),
         ports=port_rows,
         feed=feed,
-        half=memory.view(np.uint16),
-        word=memory.view(np.uint32),
-        real=memory.view(np.float32),
+        half=memory.bytes.view(np.uint16),
+        word=memory.bytes.view(np.uint32),
+        real=memory.bytes.view(np.float32),
     )
     more = (own_arrays(worker, number, g, channels.out_links) for number in range(1, workers))
     machines = [machine, *(machine._replace(**own) for own in more)]
@@ -105,9 +107,8 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
         own = np.flatnonzero(worker == number)
         wake_first(m, own[own >= first_link], 0)
         wake_first(m, np.intersect1d(own, starting), target.launch_cycles)
-    return Layout(
-        machines, entries, channels.runs, channels.bases(), memory, class_first, [in_ports[k] for k in ports.order]
-    )
+    ports_in_order = [in_ports[k] for k in ports.order]
+    return Layout(machines, entries, channels.runs, channels.bases(), memory.bytes, class_first, ports_in_order)
 
 
 def _flatten(program: Program, target: Target) -> tuple[list[FlatClass], list[FlatClass]]:

@@ -115,10 +115,11 @@ def complete(m, pe, pb, t):
     """The effect of the main instruction whose last slot was in t - 1, if it did not take place before."""
     m.counts[pe * N_WORDS + m.counts[pe * N_WORDS + N_COST_OF]] += m.counts[pe * N_WORDS + N_COST]
     m.counts[pe * N_WORDS + N_COST] = 0
-    m.counts[pe * N_WORDS + N_AXPYS] += m.counts[pe * N_WORDS + N_AXPYS_COMING]
-    m.counts[pe * N_WORDS + N_MACS] += m.counts[pe * N_WORDS + N_MACS_COMING]
-    m.counts[pe * N_WORDS + N_AXPYS_COMING] = 0
-    m.counts[pe * N_WORDS + N_MACS_COMING] = 0
+    if m.counts[pe * N_WORDS + N_MACS_COMING] != 0:
+        m.counts[pe * N_WORDS + N_AXPYS] += m.counts[pe * N_WORDS + N_AXPYS_COMING]
+        m.counts[pe * N_WORDS + N_MACS] += m.counts[pe * N_WORDS + N_MACS_COMING]
+        m.counts[pe * N_WORDS + N_AXPYS_COMING] = 0
+        m.counts[pe * N_WORDS + N_MACS_COMING] = 0
     row = m.pe[pb + DEFER]
     if row < 0:
         return

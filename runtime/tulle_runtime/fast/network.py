@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.program import HostPort, ProgramClass
@@ -10,6 +11,7 @@ from tulle_ir.routes import EDGE, INDEX, RAMP, RouteEntries
 from tulle_ir.target import Target
 from tulle_runtime.fast import words as w
 from tulle_runtime.fast.chains import Chains, join
+from tulle_runtime.fast.lines import zeros
 from tulle_runtime.fast.ports import Ports
 
 NONE = -1 << 40  # an entry has no such output
@@ -138,9 +140,9 @@ class Channels:
     def _free(self, outputs: np.ndarray) -> np.ndarray:
         """Entries whose only output leads to a channel and is used by no other entry of the router."""
         used = outputs != NONE
-        users = np.zeros((int(self.router_of.max(initial=-1)) + 1, 5), np.int64)
-        np.add.at(users, self.router_of, used)
-        alone = (users[self.router_of] == 1) & (outputs >= 0)
+        output_of = 5 * self.router_of[:, None] + np.arange(5)
+        users = np.bincount(output_of[used], minlength=output_of.max(initial=-1) + 1)
+        alone = (users[output_of] == 1) & (outputs >= 0)
         return np.flatnonzero((used.sum(axis=1) == 1) & alone.any(axis=1))
 
     def _write(self, outputs: np.ndarray, chains: Chains, producer: np.ndarray, ports: Ports) -> np.ndarray:
@@ -162,7 +164,7 @@ class Channels:
 
         trees = Trees(exists, chains, outputs, self.between)
         self.trees = self._sources(trees, ports)
-        ch = np.zeros(int(mouths[-1]) if len(mouths) else int(ends[-1]) if n else 0, np.int32)
+        ch = zeros((int(mouths[-1]) if len(mouths) else int(ends[-1]) if n else 0,), np.int32)
         at = np.flatnonzero(exists)
         base = self.base[at]
         self._empty(ch, base, chains, at)
@@ -180,9 +182,7 @@ class Channels:
         ch[base + w.HEAD] = ch[base + w.TAIL] = base + w.RING
         ch[base + w.CAPACITY], ch[base + w.LATENCY] = chains.capacity[at], chains.latency[at]
         ch[base + w.CREDIT], ch[base + w.HOPS], ch[base + w.LAST_POP] = chains.length[at], chains.hops[at], -1
-        slots = np.repeat(base + w.RING + 1, chains.capacity[at])
-        first = np.repeat(np.cumsum(chains.capacity[at]) - chains.capacity[at], chains.capacity[at])
-        ch[slots + 2 * (np.arange(len(slots)) - first)] = w.NEVER
+        _never_used(ch, base, chains.capacity[at])
 
     def _part(self, ch: np.ndarray, chains: Chains, producer: np.ndarray) -> None:
         """Writes the producers' copies of channels between workers, and how the copies know of each other (mail.py). A
@@ -211,7 +211,7 @@ class Channels:
 
     def _sources(self, trees: Trees, ports: Ports) -> np.ndarray:
         """The record of each tree."""
-        records = np.zeros((len(trees.first), w.TREE_WORDS), np.int32)
+        records = zeros((len(trees.first), w.TREE_WORDS), np.int32)
         records[:, w.SOURCE], records[:, w.FIRST] = w.NOWHERE, self.base[trees.first]
         up = np.flatnonzero(self.entries.port == RAMP)
         up = up[self.pe[up] >= self.first_pe]
@@ -233,6 +233,14 @@ class Channels:
             before[has] += 1
             leads = target >= 0
             ch[self.base[target[leads]] + w.FEEDER] = base[leads]
+
+
+@njit(cache=True)
+def _never_used(ch, base, capacity):
+    """Marks all slots of channels as never used."""
+    for k in range(len(base)):
+        for slot in range(capacity[k]):
+            ch[base[k] + w.RING + 2 * slot + 1] = w.NEVER
 
 
 def _lines(words: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
 import numpy as np
 
 from tulle_ir.program import Program
@@ -9,13 +11,14 @@ from tulle_ir.progress import steps
 from tulle_runtime.fast import sram
 from tulle_runtime.fast import words as w
 from tulle_runtime.fast.code import FlatClass
+from tulle_runtime.fast.lines import zeros
 from tulle_runtime.fast.network import Channels
 from tulle_runtime.fast.rows import wrap
 
 
 def router_records(channels: Channels, routers: int) -> np.ndarray:
     """The routers' records."""
-    records = np.zeros((routers, w.ROUTER_WORDS), np.int32)
+    records = zeros((routers, w.ROUTER_WORDS), np.int32)
     records[:, w.Q_FIRST] = np.searchsorted(channels.router_of[channels.runs], np.arange(routers))
     return records
 
@@ -32,14 +35,27 @@ def set_ahead(pe: np.ndarray, pe_base: np.ndarray, ch: np.ndarray, place: np.nda
     pe[pe_base + w.AHEAD] = least[place]
 
 
-def fill_memory(program: Program) -> tuple[np.ndarray, list[int]]:
-    """All SRAM, filled, and where each class's begins."""
-    sizes = [sram.pes(cls) * sram.stride(cls) for cls in program.classes]
-    starts = np.cumsum([0, *sizes]).tolist()
-    memory = np.zeros(starts[-1] + sram.ALIGN, np.uint8)
-    for cls, start in zip(steps("load", program.classes, "classes"), starts, strict=False):
-        sram.load(memory, start, cls, program.tensors)
-    return memory, starts
+_PAGE = 4096  # bytes
+
+
+class Memory:
+    """SRAM of all PEs, and where that of each class begins. The system clears its pages while other things are done."""
+
+    def __init__(self, program: Program) -> None:
+        sizes = [sram.pes(cls) * sram.stride(cls) for cls in program.classes]
+        self.starts: list[int] = np.cumsum([0, *sizes]).tolist()
+        self.bytes = zeros((self.starts[-1] + sram.ALIGN,), np.uint8)
+        self._clearing = Thread(target=self._clear)
+        self._clearing.start()
+
+    def _clear(self) -> None:
+        self.bytes[::_PAGE] = 0
+
+    def load(self, program: Program) -> None:
+        """Fills it."""
+        self._clearing.join()
+        for cls, start in zip(steps("load", program.classes, "classes"), self.starts, strict=False):
+            sram.load(self.bytes, start, cls, program.tensors)
 
 
 def pe_records(
@@ -53,7 +69,7 @@ def pe_records(
     """The PE records and where each begins."""
     sizes = [sram.pes(cls) * int(flat.layout[w.C_SIZE]) for cls, flat in zip(program.classes, flats, strict=True)]
     firsts = np.cumsum([0, *sizes])
-    pe = np.zeros(firsts[-1], np.int32)
+    pe = zeros((int(firsts[-1]),), np.int32)
     bases: list[np.ndarray] = [np.zeros(0, np.int64)]
     for k, (cls, flat) in enumerate(zip(program.classes, flats, strict=True)):
         layout = flat.layout

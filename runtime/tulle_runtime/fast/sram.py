@@ -12,11 +12,12 @@ from tulle_ir.program import ProgramClass, Table
 from tulle_runtime.host.packing import numpy_dtype
 
 ALIGN = 16
+LINE = 64  # bytes that the caches hold together
 
 
 def stride(cls: ProgramClass) -> int:
     """Bytes from one PE of the class to the next."""
-    return -(-cls.sram_bytes // ALIGN) * ALIGN
+    return -(-cls.sram_bytes // LINE) * LINE
 
 
 def pes(cls: ProgramClass) -> int:

@@ -47,7 +47,7 @@ def step_threads(m, pe, pb, entity, t, most):
     while bit <= active:
         if active & bit:
             source = m.pe[tb + T_SRC]
-            if source_ready(m, source, entity, t):
+            if source_ready(m, pb, source, t):
                 has = sink_space(m, m.pe[tb + T_DST], entity, t)
                 if has == UNKNOWN:
                     return UNDECIDED
@@ -97,6 +97,33 @@ def _main_rests(m, pb, t):
         wakers >>= 1
         queue += 1
     return until
+
+
+@inner
+def any_supplied(m, pb, t):
+    """Whether a microthread has the wavelet that it needs in t; else AGAIN is when the next known of comes."""
+    tb = pb + m.classes[m.pe[pb + CLASS] + C_THREADS]
+    active = m.pe[pb + ACTIVE]
+    while active != 0:
+        if active & 1 and source_ready(m, pb, m.pe[tb + T_SRC], t):
+            return True
+        active >>= 1
+        tb += THREAD_WORDS
+    return False
+
+
+@inner
+def nothing_arrives(m, pb, t):
+    """Whether it is certain that no microthread that lacks a wavelet gets one visible before t."""
+    tb = pb + m.classes[m.pe[pb + CLASS] + C_THREADS]
+    active = m.pe[pb + ACTIVE]
+    while active != 0:
+        source = m.pe[tb + T_SRC]
+        if active & 1 and source >= 0 and m.ch[source + COUNT] == 0 and silent_until(m, source, t - 1) < t:
+            return False
+        active >>= 1
+        tb += THREAD_WORDS
+    return True
 
 
 @inner

@@ -60,7 +60,9 @@ HOLD = 11  # while WAITING: main waits at least until these microthreads (bits) 
 ARRIVED = 12  # the sparse wavelet whose AXPYs are under way
 CLOCK = 13  # the next cycle to be looked at
 AHEAD = 14  # what its inputs hold is known for so many cycles after the present one
-PE_HEADER = 15
+AGAIN = 15  # during an event: the next cycle, of those known, in which something may happen of itself; or NO_MORE
+PE_HEADER = 16
+NO_MORE = (1 << 31) - 1
 
 IDLE, READY, WAITING, BUSY, SYNC, POPPING, PUSHING, ARRIVING = range(
     8
@@ -94,9 +96,11 @@ P_BASE, P_NEXT, P_END, P_LAST, PORT_WORDS = range(5)  # channel, next and end in
 K_ENTRY, K_QUEUE, K_START, TASK_TABLE_WORDS = range(4)
 
 # --- Counters [PEs, N_WORDS] int64 ---
-(N_SLOTS, N_DONE, N_LAST, N_FROM, N_KIND, N_RECEIVED, N_SENT, N_PASSED, N_BLOCKED, N_EPOCH, N_DOUBT_BLOCKED,
- N_DOUBT_WAITING, N_DOUBT_QUEUE, N_COST, N_COST_OF, N_CONTROL_SLOTS, N_AXPY_SLOTS, N_VECTOR_SLOTS, N_AXPYS, N_MACS,
- N_AXPYS_COMING, N_MACS_COMING, N_FIRST, N_ARRIVED, N_SKIPPED, N_WORDS) = range(26)  # fmt: skip
+(N_SLOTS, N_DONE, N_LAST, N_FROM, N_KIND, N_RECEIVED, N_SENT, N_PASSED,
+ N_COST, N_COST_OF, N_CONTROL_SLOTS, N_AXPY_SLOTS, N_VECTOR_SLOTS, N_AXPYS_COMING, N_AXPYS, N_MACS_COMING,
+ N_MACS, N_BLOCKED, N_EPOCH, N_DOUBT_BLOCKED, N_DOUBT_WAITING, N_DOUBT_QUEUE, N_FIRST, N_ARRIVED,
+ N_SKIPPED) = range(25)  # fmt: skip
+N_WORDS = 32  # four cache lines, what is needed most in the first
 # N_ARRIVED: AXPYs so far of the running instruction that sparse wavelets trigger; N_SKIPPED: those saved by zeros.
 # N_COST: slots of the main instruction in progress, and the counter (N_*_SLOTS) that they go to when it ends.
 # N_DONE: first cycle after the slots of the main instruction in progress (while BUSY).
