@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tulle_runtime.fast.channels import FULL, SPACE, head_time, pop, source_push, space, wake_for_space
 from tulle_runtime.fast.jit import inlined, inner
 from tulle_runtime.fast.operands import address, length, short_address
@@ -81,7 +83,7 @@ def sink_space(m, base, entity, t):
     """Whether the channel has space (or there is none to fill), as `space` says."""
     if base < 0:
         return SPACE if base == NO_QUEUE else FULL
-    found = space(m, base, t)
+    found = space(m, np.int64(base), t)
     if found == FULL:
         wake_for_space(m, base, entity)
     return found
@@ -93,11 +95,11 @@ def receive(m, pe, base, sink, t):
     m.counts[pe * N_WORDS + N_RECEIVED] += 1
     if sink >= 0:
         m.counts[pe * N_WORDS + N_PASSED] += 1
-    return pop(m, base, t)
+    return pop(m, np.int64(base), t)
 
 
 @inlined
 def send(m, pe, base, value, t):
     """Pushes a wavelet of the compute engine."""
-    source_push(m, base, value, t)
+    source_push(m, np.int64(base), value, t)
     m.counts[pe * N_WORDS + N_SENT] += 1

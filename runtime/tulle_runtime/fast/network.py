@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from tulle_ir.diagnostics import BadInput
 from tulle_ir.program import HostPort, ProgramClass
@@ -165,6 +164,7 @@ class Channels:
         trees = Trees(exists, chains, outputs, self.between)
         self.trees = self._sources(trees, ports)
         ch = zeros((int(mouths[-1]) if len(mouths) else int(ends[-1]) if n else 0,), np.int32)
+        ch[1::2] = w.NEVER  # of the slots, and of headers, which come now
         at = np.flatnonzero(exists)
         base = self.base[at]
         self._empty(ch, base, chains, at)
@@ -178,11 +178,11 @@ class Channels:
         return ch
 
     def _empty(self, ch: np.ndarray, base: np.ndarray, chains: Chains, at: np.ndarray) -> None:
-        """Writes what both copies of channels `at` have in common."""
+        """Writes what both copies of channels `at` have in common; their slots are there."""
         ch[base + w.HEAD] = ch[base + w.TAIL] = base + w.RING
+        ch[base + w.SILENT] = 0
         ch[base + w.CAPACITY], ch[base + w.LATENCY] = chains.capacity[at], chains.latency[at]
         ch[base + w.CREDIT], ch[base + w.HOPS], ch[base + w.LAST_POP] = chains.length[at], chains.hops[at], -1
-        _never_used(ch, base, chains.capacity[at])
 
     def _part(self, ch: np.ndarray, chains: Chains, producer: np.ndarray) -> None:
         """Writes the producers' copies of channels between workers, and how the copies know of each other (mail.py). A
@@ -233,14 +233,6 @@ class Channels:
             before[has] += 1
             leads = target >= 0
             ch[self.base[target[leads]] + w.FEEDER] = base[leads]
-
-
-@njit(cache=True)
-def _never_used(ch, base, capacity):
-    """Marks all slots of channels as never used."""
-    for k in range(len(base)):
-        for slot in range(capacity[k]):
-            ch[base[k] + w.RING + 2 * slot + 1] = w.NEVER
 
 
 def _lines(words: np.ndarray) -> np.ndarray:

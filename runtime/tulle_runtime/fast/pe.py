@@ -98,7 +98,7 @@ def _main(m, pe, pb, entity, t):
         has = sink_space(m, m.pe[tb + T_DST], entity, t)
         if has != SPACE:
             return NO_SPACE if has == FULL else UNDECIDED
-        _, ended = fabric_run(m, pe, pb, tb, t, t + 1, False)
+        _, ended = fabric_run(m, pe, pb, tb, t, t + 1, np.bool_(False))
         if ended == FINISHED:
             m.pe[pb + STATE] = READY
         elif ended != 0:
@@ -144,7 +144,7 @@ def pe_event(m, pe, entity, now):
         return
     t = now
     last, most = now + m.pe[pb + AHEAD], now + m.g[G_AHEAD]
-    known = True
+    known = t <= last
     while True:
         m.pe[pb + AGAIN] = NO_MORE
         slots = np.int64(NO_SLOT) if _only_main(m, pe, pb, t) else pe_step(m, pe, pb, entity, t, most, known)

@@ -50,7 +50,7 @@ def outputs_space(m, base, mask, router, t):
     while mask != 0:
         out = m.ch[at]
         if out >= 0:
-            found = space(m, out, t)
+            found = space(m, np.int64(out), t)
             if found != SPACE:
                 wake_for_space(m, out, router)
                 if found == FULL:
@@ -77,7 +77,7 @@ def advance(m, router, rank, base, mask, t):
     while mask != 0:
         out = m.ch[at]
         if out >= 0:
-            push(m, out, value, t)
+            push(m, np.int64(out), value, t)
         else:
             m.g[G_CROSSINGS] += 1
             m.g[G_HOPS] += 1
@@ -213,7 +213,7 @@ def host_step(m, link, entity, t):
                 best = k
     if best < 0:
         return
-    source_push(m, m.ports[best * PORT_WORDS + P_BASE], m.feed[m.ports[best * PORT_WORDS + P_NEXT]], t)
+    source_push(m, m.ports[best * PORT_WORDS + P_BASE], np.int32(m.feed[m.ports[best * PORT_WORDS + P_NEXT]]), t)
     m.ports[best * PORT_WORDS + P_NEXT] += 1
     m.ports[best * PORT_WORDS + P_LAST] = t
     m.g[G_LAST] = max(m.g[G_LAST], t)

@@ -113,7 +113,7 @@ def _words(m, pb, tb, row, t, until, in_row):
     i, j, n0, n1 = np.int64(m.pe[tb + T_I]), np.int64(m.pe[tb + T_J]), m.pe[tb + T_N0], m.pe[tb + T_N1]
     extent = m.pe[pb + EXTENT]
     sram = np.int64(m.pe[pb + SRAM]) * 16
-    source, sink = m.pe[tb + T_SRC], m.pe[tb + T_DST]
+    source, sink = np.int64(m.pe[tb + T_SRC]), np.int64(m.pe[tb + T_DST])
     from_a, from_b = m.code[row + R_A + O_KIND], m.code[row + R_B + O_KIND]
     ended = 0
     steps = sent = 0
@@ -176,7 +176,7 @@ def _pairs(m, pb, tb, row, t, until, in_row):
     op, kind = m.code[row + R_OP], F16
     i, j, n0, n1 = np.int64(m.pe[tb + T_I]), np.int64(m.pe[tb + T_J]), m.pe[tb + T_N0], m.pe[tb + T_N1]
     extent = m.pe[pb + EXTENT]
-    source, to = m.pe[tb + T_SRC], m.pe[tb + T_DST]
+    source, to = np.int64(m.pe[tb + T_SRC]), np.int64(m.pe[tb + T_DST])
     sram = np.int64(m.pe[pb + SRAM]) * 16
     kind_a = F32 if m.code[row + R_A + O_KIND] == IMMEDIATE else kind
     kind_b = F32 if m.code[row + R_B + O_KIND] == IMMEDIATE else kind
@@ -219,7 +219,7 @@ def _pairs(m, pb, tb, row, t, until, in_row):
             d += m.code[row + R_D + O_S1]
         if sink >= 0 and sparse:
             if packed & 0x7FFF == 0:
-                sink = NO_QUEUE  # a zero does not travel
+                sink = np.int64(NO_QUEUE)  # a zero does not travel
             packed = np.uint32(np.uint32(d & END_MARK) << np.uint32(16) | packed)
         if source >= 0:
             pop(m, source, t + steps)
