@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STRIPE = 16  # rows of the mesh: few enough for each worker to have a part of each kernel
 _MOST = 2  # more were not measured
-_PES = 2048  # of a program for which it pays to meet after every cycle
+_PES = 512  # of a program for which it pays to meet after every cycle
 _LOG = 1 << 16  # least entries of the output log
 
 
