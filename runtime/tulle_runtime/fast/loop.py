@@ -92,15 +92,17 @@ def _far_to_near(m, t):
         entity = after
 
 
-_SOON, _NEXT = 16, 6  # entities that come so many later
+_SOON, _THEN, _NEXT = 16, 10, 6  # entities that come so many later
 _CHANNEL_LINES, _PE_LINES = 4, 4
 
 
 @inlined
-def _fetch_router(m, soon, following):
-    """Fetches what routers will need: the record of one, the channels that hold wavelets of one that comes earlier."""
+def _fetch_router(m, soon, then, following):
+    """Fetches what routers will need: the record of one, the entries of one that comes earlier, and the channels that
+    hold wavelets of one that comes earlier still."""
     prefetch(m.routers, soon * ROUTER_WORDS)
     prefetch(m.pending, soon)
+    prefetch(m.router_entries, np.int64(m.routers[then * ROUTER_WORDS + Q_FIRST]) * ENTRY_WORDS)
     first = np.int64(m.routers[following * ROUTER_WORDS + Q_FIRST])
     left = filled(m, following)
     while left != 0:
@@ -133,7 +135,12 @@ def _cycle(m, t):
     count = m.near_count[slot * 2 + 0]
     for k in range(count):
         if k + _SOON < count:
-            _fetch_router(m, m.near[slot * entities + k + _SOON], m.near[slot * entities + k + _NEXT])
+            _fetch_router(
+                m,
+                m.near[slot * entities + k + _SOON],
+                m.near[slot * entities + k + _THEN],
+                m.near[slot * entities + k + _NEXT],
+            )
         entity = m.near[slot * entities + k]
         m.pending[entity] &= keep
         router_event(m, entity, t)
