@@ -169,7 +169,7 @@ class Channels:
         base = self.base[at]
         self._empty(ch, base, chains, at)
         ch[base + w.CAPACITY] |= np.append(self.ranks, np.full(n, w.NOBODY))[at] << w.RANK_SHIFT
-        ch[base + w.CONSUMER], ch[base + w.PRODUCER] = self.consumer[at], 2 * producer[at]
+        ch[base + w.CONSUMER], ch[base + w.PRODUCER] = self.consumer[at], 2 * np.maximum(producer[at], 0)
         ch[base + w.FEEDER] = w.NO_FEEDER
         ch[base + w.TREE], ch[base + w.DEPTH] = w.TREE_WORDS * trees.of[at], trees.depth[at]
         ch[base + w.GROWTH] = trees.growth[at]

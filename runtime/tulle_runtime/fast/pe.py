@@ -231,9 +231,8 @@ def pe_step(m, pe, pb, entity, t, most, known):
         state = READY
         if not known and m.pe[pb + ACTIVE]:
             return np.int64(UNDECIDED)
-    if (state < WAITING or (state == WAITING and m.pe[pb + ACTIVE] & m.pe[pb + HOLD] == 0)) and not fetch(
-        m, pe, pb, t, known
-    ):
+    fetches = state < WAITING or (state == WAITING and m.pe[pb + ACTIVE] & m.pe[pb + HOLD] == 0)
+    if fetches and not fetch(m, pe, pb, t, known):
         return np.int64(UNDECIDED)
     slots = step_threads(m, pe, pb, entity, t, most) if m.pe[pb + ACTIVE] else NO_SLOT
     if slots == UNDECIDED:
