@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,8 +24,25 @@ from tulle_runtime.session import Session
 
 def main() -> None:
     """Both tables. Seconds are CPU seconds of one core, which has one worker."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    with one_core():
+        _tables()
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keeps this process to one core, where the system lets it."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def _tables() -> None:
     run_fast(chains(4, 2, 8), load_target("generic"), [])  # compiles the engine
     print("seconds per crossing (links and ramps) on one core: what a longer run takes more than a short one")
     print(f"{'':36}{'PEs':>9}{'crossings':>12}{'seconds':>9}{'per second':>12}")

@@ -53,6 +53,12 @@ def test_a_worker_does_not_wait_for_one_that_is_gone(monkeypatch: pytest.MonkeyP
     assert slices == [words.LEFT, words.LEFT]
 
 
+@pytest.mark.parametrize("number", [0, 17])
+def test_a_number_of_workers_that_cannot_be_is_refused(number: int) -> None:
+    with pytest.raises(ValueError, match=f"{number} workers: there can be 1 to 16"):
+        run_fast(wires(2, 2, 1), GENERIC, [], workers=number)
+
+
 def test_workers_log_what_leaves_the_mesh_in_its_order() -> None:
     text = """program "columns" target "generic" mesh 1x40 {
   %s

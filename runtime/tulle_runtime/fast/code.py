@@ -11,6 +11,7 @@ from tulle_ir.code import Await, If, Instruction, Loop, Vector, While
 from tulle_ir.program import ProgramClass, Trigger
 from tulle_ir.target import Target
 from tulle_runtime.fast import words as w
+from tulle_runtime.fast.lines import whole
 from tulle_runtime.fast.rows import Rows
 
 
@@ -55,7 +56,7 @@ def _layout(cls: ProgramClass, first_task: int) -> np.ndarray:
     layout[w.C_WAKERS] = sum(1 << index for index, queue in enumerate(cls.queues) if queue.name in wakers)
     layout[w.C_FIRST_TASK] = first_task
     size = layout[w.C_THREADS] + w.THREAD_WORDS * (layout[w.C_THREAD_COUNT] + 1)
-    layout[w.C_SIZE] = -(-size // w.LINE) * w.LINE
+    layout[w.C_SIZE] = whole(size, w.LINE)
     return layout
 
 

@@ -10,7 +10,7 @@ from tulle_ir.routes import EDGE, INDEX, RAMP, RouteEntries
 from tulle_ir.target import Target
 from tulle_runtime.fast import words as w
 from tulle_runtime.fast.chains import Chains, join
-from tulle_runtime.fast.lines import zeros
+from tulle_runtime.fast.lines import whole, zeros
 from tulle_runtime.fast.ports import Ports
 
 NONE = -1 << 40  # an entry has no such output
@@ -149,7 +149,7 @@ class Channels:
         exists = (chains.last == all_channels) & np.concatenate([np.ones(n, bool), self.delivers])
         fan = np.concatenate([(outputs != NONE).sum(axis=1), np.zeros(n, np.int64)])
         ring = w.RING + 2 * chains.capacity
-        size = np.where(exists, _lines(ring + np.maximum(fan - 1, 0)), 0)
+        size = np.where(exists, whole(ring + np.maximum(fan - 1, 0), w.LINE), 0)
         order = np.stack([all_channels[:n], all_channels[n:]], axis=1).reshape(
             -1
         )  # an entry beside what it delivers to
@@ -157,13 +157,14 @@ class Channels:
         place = np.empty(2 * n, np.int64)
         place[order] = ends - size[order]
         self.base = place[chains.last]
-        mouths = int(ends[-1]) + np.cumsum(_lines(ring[self.between])) if n else np.zeros(0, np.int64)
-        place[self.between] = mouths - _lines(ring[self.between])
+        copies = whole(ring[self.between], w.LINE)
+        begin = int(size.sum())
+        place[self.between] = begin + np.cumsum(copies) - copies
         self.mouth = place[chains.last]
 
         trees = Trees(exists, chains, outputs, self.between)
         self.trees = self._sources(trees, ports)
-        ch = zeros((int(mouths[-1]) if len(mouths) else int(ends[-1]) if n else 0,), np.int32)
+        ch = zeros((begin + int(copies.sum()),), np.int32)
         ch[1::2] = w.NEVER  # of the slots, and of headers, which come now
         at = np.flatnonzero(exists)
         base = self.base[at]
@@ -233,11 +234,6 @@ class Channels:
             before[has] += 1
             leads = target >= 0
             ch[self.base[target[leads]] + w.FEEDER] = base[leads]
-
-
-def _lines(words: np.ndarray) -> np.ndarray:
-    """Words as whole cache lines."""
-    return -(-words // w.LINE) * w.LINE
 
 
 class Trees:

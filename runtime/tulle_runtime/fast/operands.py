@@ -62,12 +62,18 @@ def size_of(kind):
 
 
 @inner
-def view_inside(m, row, o, base, n0, n1, extent):
-    """Whether all elements of a view (n0, n1 > 0) lie in the PE's extent."""
+def view_span(m, row, o, base, n0, n1):
+    """(first byte, byte after the last) of all elements of a view (n0, n1 > 0)."""
     last0 = (n0 - 1) * np.int64(m.code[row + o + O_S0])
     last1 = (n1 - 1) * np.int64(m.code[row + o + O_S1])
     low = base + min(last0, 0) + min(last1, 0)
-    high = base + max(last0, 0) + max(last1, 0) + size_of(m.code[row + o + O_TYPE])
+    return low, base + max(last0, 0) + max(last1, 0) + size_of(m.code[row + o + O_TYPE])
+
+
+@inlined
+def view_inside(m, row, o, base, n0, n1, extent):
+    """Whether all elements of a view (n0, n1 > 0) lie in the PE's extent."""
+    low, high = view_span(m, row, o, base, n0, n1)
     return low >= 0 and high <= extent
 
 

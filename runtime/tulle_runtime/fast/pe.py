@@ -19,7 +19,7 @@ from tulle_runtime.fast.threads import (
     UNDECIDED,
     any_supplied,
     inputs_certain,
-    nothing_arrives,
+    sources_certain,
     step_threads,
 )
 from tulle_runtime.fast.wheel import wake
@@ -185,7 +185,7 @@ def _next_step(m, pe, pb, slots, t, last, most):
     if m.pe[pb + ACTIVE] == 0:
         return done
     after = min(done, np.int64(m.pe[pb + AGAIN]))
-    return after if after <= most and (after <= last + 1 or nothing_arrives(m, pb, after)) else t
+    return after if after <= most and (after <= last + 1 or sources_certain(m, pb, after - 1)) else t
 
 
 @inlined

@@ -42,9 +42,12 @@ def run_fast(
     """Runs `program` on `target`; inputs[s][p] are the u32 wavelets of port p of the s-th input stream.
 
     Nothing is checked that the verifier checks. A run of 2^31 - 2 cycles ends as if that were `max_cycles`. The result
-    is the same with any number of `workers` (threads, at most 16); without one, as many as pay.
+    is the same with any number of `workers` (threads); without one, as many as pay. Raises ValueError if they are none
+    or more than 16.
     """
     number = worthwhile(program) if workers is None else workers
+    if not 1 <= number <= w.MOST_WORKERS:
+        raise ValueError(f"{number} workers: there can be 1 to {w.MOST_WORKERS}")
     result = _attempt(program, target, inputs, max_cycles, progress, dump, ahead=True, workers=number)
     if result is None:
         result = _attempt(program, target, inputs, max_cycles, progress, dump, ahead=False)

@@ -9,15 +9,15 @@ from numba import njit
 
 from tulle_ir.code import DType
 from tulle_ir.program import ProgramClass, Table
+from tulle_runtime.fast.lines import BYTES, whole
 from tulle_runtime.host.packing import numpy_dtype
 
 ALIGN = 16
-LINE = 64  # bytes that the caches hold together
 
 
 def stride(cls: ProgramClass) -> int:
     """Bytes from one PE of the class to the next."""
-    return -(-cls.sram_bytes // LINE) * LINE
+    return int(whole(cls.sram_bytes, BYTES))
 
 
 def pes(cls: ProgramClass) -> int:

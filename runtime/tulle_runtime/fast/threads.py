@@ -113,13 +113,12 @@ def any_supplied(m, pb, t):
 
 
 @inner
-def nothing_arrives(m, pb, t):
-    """Whether it is certain that no microthread that lacks a wavelet gets one visible before t."""
+def sources_certain(m, pb, t):
+    """Whether it is certain for each active microthread what is visible in its source up to t."""
     tb = pb + m.classes[m.pe[pb + CLASS] + C_THREADS]
     active = m.pe[pb + ACTIVE]
     while active != 0:
-        source = m.pe[tb + T_SRC]
-        if active & 1 and source >= 0 and m.ch[source + COUNT] == 0 and silent_until(m, source, t - 1) < t:
+        if active & 1 and not _certain(m, m.pe[tb + T_SRC], t):
             return False
         active >>= 1
         tb += THREAD_WORDS
@@ -144,13 +143,7 @@ def inputs_certain(m, pe, pb, t):
             return False
         inputs >>= 1
         queue += 1
-    tb = pb + m.classes[k + C_THREADS]
-    while active != 0:
-        if active & 1 and not _certain(m, m.pe[tb + T_SRC], t):
-            return False
-        active >>= 1
-        tb += THREAD_WORDS
-    return True
+    return sources_certain(m, pb, t)
 
 
 @inlined

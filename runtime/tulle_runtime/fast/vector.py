@@ -15,10 +15,10 @@ from tulle_runtime.fast.operands import (
     length,
     load_bits,
     result_bits,
-    size_of,
     store_bits,
     to_float,
     view_inside,
+    view_span,
 )
 from tulle_runtime.fast.words import (
     EXTENT,
@@ -132,11 +132,8 @@ def _scales(m, row, d, a, n0, n1):
     """Whether operand a is one element per row that the instruction does not overwrite; first bytes are d and a."""
     if _read(m, row, R_A) != _SCALAR:
         return False
-    rows_d, row_d = (n0 - 1) * m.code[row + R_D + O_S0], (n1 - 1) * m.code[row + R_D + O_S1]
-    rows_a = (n0 - 1) * m.code[row + R_A + O_S0]
-    low_a, high_a = a + min(rows_a, 0), a + max(rows_a, 0) + size_of(m.code[row + R_A + O_TYPE])
-    low_d = d + min(rows_d, 0) + min(row_d, 0)
-    high_d = d + max(rows_d, 0) + max(row_d, 0) + size_of(m.code[row + R_D + O_TYPE])
+    low_a, high_a = view_span(m, row, R_A, a, n0, n1)
+    low_d, high_d = view_span(m, row, R_D, d, n0, n1)
     return high_a <= low_d or high_d <= low_a
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tulle_ir.program import Program
 from tulle_runtime.fast import sram
 from tulle_runtime.fast import words as w
-
-if TYPE_CHECKING:
-    from tulle_runtime.fast.machine import Machine
+from tulle_runtime.fast.machine import Machine
 
 STRIPE = 16  # rows of the mesh: few enough for each worker to have a part of each kernel
 _MOST = 2  # more were not measured
