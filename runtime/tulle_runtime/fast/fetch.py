@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tulle_runtime.fast.channels import head_time
 from tulle_runtime.fast.fabric import prepare
-from tulle_runtime.fast.jit import inlined, inner
+from tulle_runtime.fast.jit import inlined, inner, kept
 from tulle_runtime.fast.main import begin, issue, report_fault
 from tulle_runtime.fast.operands import length, scalar
 from tulle_runtime.fast.words import (
@@ -121,7 +121,7 @@ def _read_by_thread(m, pb, k, queue):
     return False
 
 
-@inner
+@kept
 def fetch(m, pe, pb, t, known):
     """From an instruction boundary to an instruction that uses slots, one that must wait, or to idleness. Without it
     being `known` what the inputs hold in t, False where that matters: then t has to be gone through again."""

@@ -14,6 +14,7 @@ from numba.extending import intrinsic
 
 _njit: Any = njit
 inner: Any = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+kept: Any = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, cache=True)  # on its own in the cache
 once: Any = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, inline="always")  # for one caller
 inlined: Any = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 

@@ -7,7 +7,7 @@ import numpy as np
 from tulle_runtime.fast.arrivals import arrival_cost, arrival_effect
 from tulle_runtime.fast.axpy import axpy_cost, axpy_effect
 from tulle_runtime.fast.fabric import prepare
-from tulle_runtime.fast.jit import inner
+from tulle_runtime.fast.jit import inner, kept, once
 from tulle_runtime.fast.operands import address, length, load_bits, scalar, size_of, store_bits
 from tulle_runtime.fast.scalars import compare, compute
 from tulle_runtime.fast.vector import vector_cost, vector_effect, vector_inside
@@ -145,7 +145,7 @@ def complete(m, pe, pb, t):
         memory_effect(m, pb, row, kind)
 
 
-@inner
+@kept
 def memory_effect(m, pb, row, kind):
     """The effect of a main instruction on memory and registers; it is inside bounds."""
     if kind == AXPY:
@@ -163,7 +163,7 @@ def memory_effect(m, pb, row, kind):
             store_bits(m, element, at, np.uint32(scalar(m, pb, row, R_N0)))
 
 
-@inner
+@once
 def issue(m, pe, pb, row, kind):
     """Starts an instruction that touches no queue; returns its slots. The effect comes at once if nobody can tell."""
     m.pe[pb + PC] = row + ROW_WORDS

@@ -212,7 +212,7 @@ def _wake_again(m, pe, pb, entity, t):
         wake(m, entity, again)
 
 
-@inner
+@once
 def pe_step(m, pe, pb, entity, t, most, known):
     """Cycle t of a PE, and those up to `most` in which nothing but a microthread can do anything: the number of slots
     used. 0 or NO_SPACE: the PE has something to do of itself at AGAIN; UNDECIDED: this cycle is not decided yet and has

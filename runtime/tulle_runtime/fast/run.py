@@ -11,6 +11,7 @@ from tulle_ir.program import Program
 from tulle_ir.target import Target
 from tulle_runtime.fast import sram
 from tulle_runtime.fast import words as w
+from tulle_runtime.fast.first import compile_engine
 from tulle_runtime.fast.layout import Layout, build
 from tulle_runtime.fast.loop import run_slice
 from tulle_runtime.fast.machine import Machine
@@ -69,6 +70,7 @@ def _attempt(
     """A run; None if it goes `ahead` and does not end `ok` within its limit, since then it is not exact (layout.py)."""
     layout = build(program, target, inputs, ahead=ahead, workers=workers)
     m = layout.machine
+    compile_engine(m)
     limit = _MOST if max_cycles is None else min(max_cycles, _MOST)
     for each in layout.machines:
         each.g[w.G_LATEST] = limit

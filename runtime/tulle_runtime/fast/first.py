@@ -1,0 +1,98 @@
+"""The first run ever: the engine is compiled, by two processes that share the work.
+
+numba compiles in one thread. A helper process compiles the functions that most others stand on and leaves them in the
+cache; this process compiles others meanwhile, then takes those from there and compiles the rest. What the helper does
+not do, because it can't be started or fails, this process does as well.
+"""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numba import boolean, int32, int64, typeof, types
+from numba.core import config
+from numba.np.numpy_support import from_dtype
+
+from tulle_runtime.fast.axpy import axpy_cost
+from tulle_runtime.fast.fetch import fetch, runnable
+from tulle_runtime.fast.loop import run_slice
+from tulle_runtime.fast.machine import Machine
+from tulle_runtime.fast.main import complete, memory_effect
+from tulle_runtime.fast.router import router_event
+from tulle_runtime.fast.steps import fabric_run
+from tulle_runtime.fast.vector import vector_cost
+
+# What the helper compiles, and this process meanwhile, each in this order, with the types of the arguments that come
+# after the machine. `memory_effect` is part of `fetch` too, and in the cache by the time that it comes there.
+HELPER = (
+    (vector_cost, (int64, int32)),
+    (axpy_cost, (int64, int32)),
+    (runnable, (int64, int64)),
+    (fetch, (int64, int64, int64, boolean)),
+)
+HERE = (
+    (memory_effect, (int64, int32, int32)),
+    (fabric_run, (int64, int64, int64, int64, int64, boolean)),
+    (router_event, (int32, int64)),
+    (complete, (int64, int64, int64)),
+)
+_HELP = "import sys; from tulle_runtime.fast.first import help_out; help_out(sys.argv[1:])"
+
+
+def compile_engine(machine: Machine) -> None:
+    """Compiles what a run needs, unless that was done before, by this process or by one that left it in the cache."""
+    if run_slice.overloads or any(Path(config.CACHE_DIR).glob(f"**/loop.{run_slice.__name__}-*.nbi")):
+        return
+    dtypes = [field.dtype for field in machine]
+    helper = _start_helper([dtype.str for dtype in dtypes])
+    try:
+        with _without_collecting():
+            _compile(HERE, dtypes)
+            if helper is not None:
+                helper.wait()
+            run_slice.compile((typeof(machine), int64))
+    finally:
+        if helper is not None:
+            helper.kill()
+            helper.wait()
+
+
+def help_out(dtypes: list[str]) -> None:
+    """Compiles the helper's part. `dtypes`: of the machine's fields."""
+    with _without_collecting():
+        _compile(HELPER, [np.dtype(name) for name in dtypes])
+
+
+def _start_helper(dtypes: list[str]) -> subprocess.Popen[bytes] | None:
+    nothing = subprocess.DEVNULL
+    try:
+        command = [sys.executable, "-c", _HELP, *dtypes]
+        return subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)
+    except OSError:
+        return None
+
+
+def _compile(part: tuple[tuple[Any, tuple[Any, ...]], ...], dtypes: list[np.dtype[Any]]) -> None:
+    """Compiles functions for these types of the arguments that come after the machine."""
+    machine = types.NamedTuple([types.CPointer(from_dtype(dtype)) for dtype in dtypes], Machine)
+    for function, arguments in part:
+        function.compile((machine, *arguments))
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Compiling makes millions of objects that stay; to look for garbage among them takes a tenth of its time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
