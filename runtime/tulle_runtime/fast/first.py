@@ -8,16 +8,16 @@ not do, because it can't be started or fails, this process does as well.
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numba import boolean, int32, int64, typeof, types
-from numba.core import config
 from numba.np.numpy_support import from_dtype
 
 from tulle_runtime.fast.axpy import axpy_cost
@@ -30,7 +30,8 @@ from tulle_runtime.fast.steps import fabric_run
 from tulle_runtime.fast.vector import vector_cost
 
 # What the helper compiles, and this process meanwhile, each in this order, with the types of the arguments that come
-# after the machine. `memory_effect` is part of `fetch` too, and in the cache by the time that it comes there.
+# after the machine. `memory_effect` is part of `fetch` too, and in the cache by the time that it comes there,
+# or else compiled twice.
 HELPER = (
     (vector_cost, (int64, int32)),
     (axpy_cost, (int64, int32)),
@@ -43,12 +44,14 @@ HERE = (
     (router_event, (int32, int64)),
     (complete, (int64, int64, int64)),
 )
+_PATIENCE = 60.0  # seconds that the helper may take longer than this process
 _HELP = "import sys; from tulle_runtime.fast.first import help_out; help_out(sys.argv[1:])"
 
 
 def compile_engine(machine: Machine) -> None:
     """Compiles what a run needs, unless that was done before, by this process or by one that left it in the cache."""
-    if run_slice.overloads or any(Path(config.CACHE_DIR).glob(f"**/loop.{run_slice.__name__}-*.nbi")):
+    kept = Path(os.environ["NUMBA_CACHE_DIR"]).glob(f"**/loop.{run_slice.__name__}-*.nbi")
+    if run_slice.overloads or any(kept):
         return
     dtypes = [field.dtype for field in machine]
     helper = _start_helper([dtype.str for dtype in dtypes])
@@ -56,7 +59,8 @@ def compile_engine(machine: Machine) -> None:
         with _without_collecting():
             _compile(HERE, dtypes)
             if helper is not None:
-                helper.wait()
+                with suppress(subprocess.TimeoutExpired):
+                    helper.wait(_PATIENCE)
             run_slice.compile((typeof(machine), int64))
     finally:
         if helper is not None:

@@ -19,6 +19,7 @@ from tulle_runtime.fast.words import (
     G_ENTITIES,
     G_EVENTS,
     G_FAR,
+    G_FAR_NEXT,
     G_FAULT,
     G_FULL,
     G_LAST,
@@ -67,9 +68,17 @@ def _next_time(m, t):
             return when
     if m.g[G_FAR] == 0:
         return np.int64(-1)
-    for when in range(t + NEAR, t + FAR):
+    if m.g[G_FAR_NEXT] == 0:
+        m.g[G_FAR_NEXT] = _first_far(m, t + NEAR)
+    return m.g[G_FAR_NEXT]
+
+
+@inner
+def _first_far(m, t):
+    """When the first far event is, which is not before t."""
+    for when in range(t, t + FAR):
         if m.far_head[when & (FAR - 1)] >= 0 and _far_due(m, when):
-            return when
+            return np.int64(when)
     best = np.int64(-1)
     for bucket in range(FAR):
         entity = m.far_head[bucket]

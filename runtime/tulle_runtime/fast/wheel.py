@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from tulle_runtime.fast.jit import inlined, inner
-from tulle_runtime.fast.words import FAR, G_ENTITIES, G_FAR, G_ROUTERS, G_TIME, NEAR
+from tulle_runtime.fast.words import FAR, G_ENTITIES, G_FAR, G_FAR_NEXT, G_ROUTERS, G_TIME, NEAR
 
 
 @inner
 def wake_far(m, entity, when):
     """Wakes the entity at `when`, NEAR or more cycles ahead; only the earliest far wake of an entity is kept."""
     at = m.far_at[entity]
+    if at != 0 and at <= when:
+        return
+    if m.g[G_FAR] == 0:
+        m.g[G_FAR_NEXT] = when
+    elif m.g[G_FAR_NEXT] != 0:
+        m.g[G_FAR_NEXT] = min(m.g[G_FAR_NEXT], when)
     if at != 0:
-        if at <= when:
-            return
         leave_far(m, entity)
     bucket = when & (FAR - 1)
     head = m.far_head[bucket]
@@ -28,6 +32,8 @@ def wake_far(m, entity, when):
 @inner
 def leave_far(m, entity):
     """Takes the entity out of its far list."""
+    if m.far_at[entity] == m.g[G_FAR_NEXT]:
+        m.g[G_FAR_NEXT] = 0
     after, before = m.far_next[entity], m.far_prev[entity]
     if before < 0:
         m.far_head[-1 - before] = after

@@ -112,12 +112,12 @@ NOTHING, BLOCKS, WAITS = range(3)  # WAITS + q: for input queue q, or for the ne
 (G_TIME, G_LAST, G_HOPS, G_CROSSINGS, G_FAULT, G_FAULT_PE, G_LOG, G_FAR, G_ROUTERS, G_PES, G_ENTITIES, G_LAUNCH,
  G_DISPATCH, G_ISSUE, G_ROW, G_AXPY_ISSUE, G_AXPY_ENTRY, G_LOAD, G_BRANCH, G_DIVIDE, G_BANK, G_GROUPS, G_OUT_LINKS,
  G_EVENTS, G_LATEST, G_PROBE, G_LOG_SIZE, G_QUEUES, G_AHEAD, G_WORKER, G_WORKERS, G_MEETINGS, G_WOKEN,
- G_FULL, G_WORDS) = range(35)  # fmt: skip
+ G_FULL, G_FAR_NEXT, G_WORDS) = range(36)  # fmt: skip
 # G_LAST: last cycle with a slot or a movement so far known. G_LATEST: cycle that the run must not begin (limit);
 # with G_PROBE it goes on until the first slot or movement from there on. G_TIME: the present cycle.
 # G_AHEAD: cycles that an entity may go ahead of it. G_ENTITIES: of this worker. G_EVENTS: entities woken by it,
 # G_WOKEN: by all, as far as known. G_MEETINGS: how often the workers have met (mail.py). G_FULL: 1 if the log of one of
-# them may not take a cycle.
+# them may not take a cycle. G_FAR_NEXT: when the first far event is, 0 if that is not known.
 
 # --- Sparse wavelets ---
 END_MARK = 0xFFFF  # index
