@@ -25,3 +25,4 @@ def folder() -> Path:
 
 os.environ.setdefault("NUMBA_CACHE_DIR", str(folder()))
 os.environ.setdefault("NUMBA_OPT", "1")  # compiles faster than the default, 3, and runs as fast
+os.environ.setdefault("NUMBA_CPU_NAME", "generic")  # likewise; and the cache serves all machines of an architecture
