@@ -20,6 +20,7 @@ import numpy as np
 from numba import boolean, int32, int64, typeof, types
 from numba.np.numpy_support import from_dtype
 
+from tulle_ir.progress import steps
 from tulle_runtime.fast.axpy import axpy_cost
 from tulle_runtime.fast.fetch import fetch, runnable
 from tulle_runtime.fast.loop import run_slice
@@ -57,11 +58,12 @@ def compile_engine(machine: Machine) -> None:
     helper = _start_helper([dtype.str for dtype in dtypes])
     try:
         with _without_collecting():
-            _compile(HERE, dtypes)
-            if helper is not None:
-                with suppress(subprocess.TimeoutExpired):
-                    helper.wait(_PATIENCE)
-            run_slice.compile((typeof(machine), int64))
+            everything = [*_typed(HERE, dtypes), (run_slice, (typeof(machine), int64))]
+            for function, arguments in steps("compile engine", everything, "parts"):
+                if function is run_slice and helper is not None:
+                    with suppress(subprocess.TimeoutExpired):
+                        helper.wait(_PATIENCE)
+                function.compile(arguments)
     finally:
         if helper is not None:
             helper.kill()
@@ -71,7 +73,8 @@ def compile_engine(machine: Machine) -> None:
 def help_out(dtypes: list[str]) -> None:
     """Compiles the helper's part. `dtypes`: of the machine's fields."""
     with _without_collecting():
-        _compile(HELPER, [np.dtype(name) for name in dtypes])
+        for function, arguments in _typed(HELPER, [np.dtype(name) for name in dtypes]):
+            function.compile(arguments)
 
 
 def _start_helper(dtypes: list[str]) -> subprocess.Popen[bytes] | None:
@@ -83,11 +86,10 @@ def _start_helper(dtypes: list[str]) -> subprocess.Popen[bytes] | None:
         return None
 
 
-def _compile(part: tuple[tuple[Any, tuple[Any, ...]], ...], dtypes: list[np.dtype[Any]]) -> None:
-    """Compiles functions for these types of the arguments that come after the machine."""
+def _typed(part: tuple[tuple[Any, tuple[Any, ...]], ...], dtypes: list[np.dtype[Any]]) -> list[tuple[Any, Any]]:
+    """Functions and the types of all their arguments."""
     machine = types.NamedTuple([types.CPointer(from_dtype(dtype)) for dtype in dtypes], Machine)
-    for function, arguments in part:
-        function.compile((machine, *arguments))
+    return [(function, (machine, *arguments)) for function, arguments in part]
 
 
 @contextmanager
