@@ -27,7 +27,7 @@ print(json.dumps({f.__name__: [len(f.signatures), f.stats.cache_hits.total()] fo
 """
 
 
-def run_first(folder: Path, executable: str) -> dict[str, tuple[int, int]]:
+def run_first(folder: Path, executable: str) -> dict[str, list[int]]:
     """Runs with an empty cache: for how many types each function was compiled or loaded, and how often loaded."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", RUN, executable]

@@ -51,7 +51,7 @@ _HELP = "import sys; from tulle_runtime.fast.first import help_out; help_out(sys
 
 def compile_engine(machine: Machine) -> None:
     """Compiles what a run needs, unless that was done before, by this process or by one that left it in the cache."""
-    kept = Path(os.environ["NUMBA_CACHE_DIR"]).glob(f"**/loop.{run_slice.__name__}-*.nbi")
+    kept = Path(os.environ["NUMBA_CACHE_DIR"]).glob(f"*/loop.{run_slice.__name__}-*.nbi")
     if run_slice.overloads or any(kept):
         return
     dtypes = [field.dtype for field in machine]

@@ -12,7 +12,7 @@ def wake_far(m, entity, when):
     at = m.far_at[entity]
     if at != 0 and at <= when:
         return
-    if m.g[G_FAR] == 0:
+    if m.g[G_FAR] == 0:  # before the entity leaves a list, after which the first one might be unknown
         m.g[G_FAR_NEXT] = when
     elif m.g[G_FAR_NEXT] != 0:
         m.g[G_FAR_NEXT] = min(m.g[G_FAR_NEXT], when)
