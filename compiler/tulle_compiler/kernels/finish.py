@@ -1,7 +1,8 @@
 """The finishing PEs of a linear kernel: bias, activation, conversion, and the output stream.
 
 The m finishers of a row stand in a line behind its tiles. Finisher s keeps its share of the rows of partial sums and
-passes the later shares on; it sends its own results before those of finisher s - 1, so the last share comes first.
+passes the later shares on. The results of the earlier shares come through it while it works on its own, which go out
+behind them: none waits for a later one, which gets its sums later.
 """
 
 from __future__ import annotations
@@ -47,9 +48,8 @@ def finish_slots(rows: int, m: int, s: int, activation: str, precision: Precisio
 
 
 def finish_latency(rows: int, m: int, activation: str, precision: Precision, target: Target, chunk: int) -> float:
-    """Cycles of a lone chunk from its last sum to its last result: the last share comes first, the others behind it."""
-    results = rows * precision.stream.wavelets(chunk)
-    return activation_slots(activation, -(-rows // m), precision, target, chunk) + results + target.dispatch_cycles + 20
+    """Cycles of a lone chunk from its last sum to its first result: who takes in the results counts the others."""
+    return activation_slots(activation, -(-rows // m), precision, target, chunk) + target.dispatch_cycles + 20
 
 
 def finish_bytes(rows: int, m: int, activation: str, precision: Precision, chunk: int) -> int:
@@ -94,19 +94,18 @@ def _emit(view: View, s: int, first_row: int, step: int, tensors: dict[str, np.n
         later = b.register("later", (outputs.sizes[lanes] - bounds[s + 1])[:, None])
         code += [wait(PASS_ON), send_header(pass_on, header)]
         code.append(launch(PASS_ON, "mov", pass_on, sums, None, later, n))
-    code.append(wait(SEND))
-    code += activation_code(b, activation, bias, rows, n, largest, chunk, precision)
     filters = s == m - 1 and view.number("filters")
-    to, onward, tokens = (sparse(out), sparse(out, rows), 1) if filters else (out, out, n)
-    code += [wait(FORWARD), send_header(out, header)]
-    code.append(launch(SEND, "mov", to, mem("OUT", (chunk, 1)), None, rows, tokens))
+    onward, to, tokens = (sparse(out), sparse(out), 1) if filters else (out, out, n)
+    code += [wait(SEND), send_header(out, header)]
     if s > 0:
         results = b.input("results", view.colors[2 + (s - 1) % 2], precision.stream)
         earlier = b.register("earlier", bounds[s][:, None])
-        code += [wait(SEND), *take_header(results, header, n)]
-        code.append(launch(FORWARD, "mov", onward, results, None, earlier, tokens))
+        code += [*take_header(results, header, n), launch(FORWARD, "mov", onward, results, None, earlier, tokens)]
+        to = sparse(out, earlier) if filters else out
+    code += activation_code(b, activation, bias, rows, n, largest, chunk, precision)
+    code += [wait(FORWARD), launch(SEND, "mov", to, mem("OUT", (chunk, 1)), None, rows, tokens)]
     if filters:
-        code += end(out, FORWARD if s > 0 else SEND)
+        code += end(out, SEND)
     b.task("chunk", code, on=sums)
     return b.finish(view.kernel.name, view.frame, tensors)
 

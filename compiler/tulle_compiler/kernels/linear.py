@@ -11,20 +11,19 @@ time to take them, and the last chunk's results are out sooner.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from itertools import pairwise
+from functools import cache
 
 import numpy as np
 
 from tulle_compiler.kernels.builder import ClassBuilder, compute, launch, mem, send_header, take_header, vector, wait
 from tulle_compiler.kernels.chains import at, chain_classes, column_entries, east_chain
 from tulle_compiler.kernels.filtered import SHARE, arrival_code, arrival_slots, unmarked
-from tulle_compiler.kernels.finish import emit_finishers, finish_latency, finish_slots, result_chain, shares
+from tulle_compiler.kernels.finish import emit_finishers, finish_latency, finish_slots, result_chain
 from tulle_compiler.kernels.slots import hop_cycles
 from tulle_compiler.kernels.tiles import compressed, dense, nonzeros_per_tile
 from tulle_compiler.kernels.view import View, group_text, partition_tensors
 from tulle_compiler.options import Precision
-from tulle_compiler.partition import Partition, from_lists
+from tulle_compiler.partition import Partition
 from tulle_ir.code import Await, Axpy, DType, Fabric, Instruction, Loop, Mem, Reg
 from tulle_ir.plan import InternalRoute, Kernel, KernelCost, Terminal
 from tulle_ir.program import Category, Grid, ProgramClass
@@ -37,9 +36,8 @@ REDUCE, RECEIVE = 0, 1  # microthreads, most urgent first
 class Linear:
     """A linear operator ready to become a kernel. weight: [in, out]; scale: [in], factors of its rows; `finishers`: m.
 
-    `stream` is the output as its lanes carry it. `filtered`: no zeros come in (filtered.py); `filters`: none go out;
-    `columns`: which output features of the matrix these are, if not all; `groups`: weights of the groups of a tile's
-    rows.
+    `filtered`: no zeros come in (filtered.py); `filters`: none go out; `columns`: which output features of the matrix
+    these are, if not all; `groups`: weights of the groups of a tile's rows.
     """
 
     name: str
@@ -48,7 +46,7 @@ class Linear:
     bias: np.ndarray | None
     activation: str
     inputs: Partition
-    stream: Partition
+    outputs: Partition
     finishers: int
     dense: bool
     filtered: bool = False
@@ -56,18 +54,6 @@ class Linear:
     columns: np.ndarray | None = None
     scale: np.ndarray | None = None
     groups: tuple[int, ...] = (1,)
-
-    @cached_property
-    def outputs(self) -> Partition:
-        """The output in the order of the partial sums: the last finisher's share comes first out of the kernel."""
-        if self.finishers <= 1:
-            return self.stream
-        return from_lists([self._sums(self.stream.features(lane)) for lane in range(self.stream.lanes)])
-
-    def _sums(self, stream: np.ndarray) -> np.ndarray:
-        sizes = np.diff(shares(np.array([len(stream)]), self.finishers)[:, 0])
-        bounds = np.concatenate([[0], np.cumsum(sizes[::-1])])
-        return np.concatenate([stream[a:b] for a, b in pairwise(bounds)][::-1])
 
 
 def plan_linear(op: Linear, precision: Precision, target: Target, chunk: int) -> Kernel:
