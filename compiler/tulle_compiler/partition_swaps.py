@@ -10,15 +10,24 @@ SWAPS = 1000  # most tried
 SQUARINGS = 4  # a lane is as bad as the sum of its tiles' loads to the power of 2^SQUARINGS
 
 
-def swapped(work: np.ndarray, cut: Partition, look: tuple[int, int], beside: np.ndarray | float = 0.0) -> Partition:
+def swapped(
+    work: np.ndarray,
+    cut: Partition,
+    look: tuple[int, int],
+    beside: np.ndarray | float = 0.0,
+    groups: np.ndarray | None = None,
+) -> Partition:
     """Swap features between the worst lane and another one while both together get better; sizes stay.
 
     work: [features, tiles], what a feature adds to each tile of its lane; beside: what tiles cost beside it, [lanes,
-    tiles] or less; look: how many features of the worst lane, and of all others, are looked at for a swap. A lane is as
-    bad as the sum of a high power of its tiles' loads: that is about the heaviest tiles, yet sees progress on all.
+    tiles] or less; look: how many features of the worst lane, and of all others, are looked at for a swap; groups: the
+    group of each lane, if features stay within groups of lanes. A lane is as bad as the sum of a high power of its
+    tiles' loads: that is about the heaviest tiles, yet sees progress on all.
     """
-    owner = cut.lane_of()
+    owner, home = cut.lane_of(), np.zeros(cut.lanes) if groups is None else groups
     load = np.stack([work[cut.features(lane)].sum(axis=0, dtype=np.float64) for lane in range(cut.lanes)]) + beside
+    if not load.any():
+        return cut
     work, load = (work / load.mean()).astype(np.float32), (load / load.mean()).astype(np.float32)
     badness = _power(load).sum(axis=1)
     stuck = np.zeros(cut.lanes, bool)
@@ -27,7 +36,7 @@ def swapped(work: np.ndarray, cut: Partition, look: tuple[int, int], beside: np.
         if stuck[lane]:
             break
         pull = work @ (_power(load[lane]) / np.maximum(load[lane], 1e-9))
-        mine, theirs = np.flatnonzero(owner == lane), np.flatnonzero(owner != lane)
+        mine, theirs = np.flatnonzero(owner == lane), np.flatnonzero((owner != lane) & (home[owner] == home[lane]))
         mine = mine[np.argsort(-pull[mine], kind="stable")[: look[0]]]
         theirs = theirs[np.argsort(pull[theirs], kind="stable")[: look[1]]]
         stuck[lane] = True

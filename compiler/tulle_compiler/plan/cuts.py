@@ -1,26 +1,26 @@
 """The partition of every lane class: which lane carries which features.
 
-Classes around an attention are cut by heads. The others are balanced by the non-zeros that their features bring to the
-tiles of the linears that make and read them, so that a pair (up, down) is balanced jointly and the residual stream
-keeps one partition for all layers.
+Classes around an attention are cut by heads (heads.py). The others are balanced by the non-zeros that their features
+bring to the tiles of the linears that make and read them, so that a pair (up, down) is balanced jointly and the
+residual stream keeps one partition for all layers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
+from dataclasses import dataclass, field
 from math import isqrt
 
 import numpy as np
 
-from tulle_compiler.kernels.attention_tile import slice_bounds
 from tulle_compiler.kernels.tiles import nonzeros_by_input, nonzeros_by_output
-from tulle_compiler.partition import Partition, balanced, contiguous, from_lists
+from tulle_compiler.partition import Partition, balanced, contiguous
 from tulle_compiler.partition_swaps import swapped
+from tulle_compiler.plan.heads import Heads, cut_heads
 from tulle_compiler.plan.lanes import LaneClasses
 from tulle_compiler.plan.lower import Stage
 from tulle_compiler.plan.sizes import Sizes
-from tulle_ir.graph import Attention, Linear
+from tulle_ir.graph import Linear
 from tulle_ir.progress import steps
 
 PAIR = 2  # linears on most classes; of more, as on the residual stream, no lane suits all without swaps
@@ -29,73 +29,74 @@ LOADS = 2**17  # of tiles that are looked at for a swap: what takes about a mill
 
 def cut_classes(stages: list[Stage], classes: LaneClasses, sizes: Sizes, dense: Mapping[int, bool]) -> list[Partition]:
     """The partition of each class. dense: per linear stage, whether its zeros are stored like other weights."""
-    cuts: list[Partition | None] = [None] * len(classes.width)
-    for c, reader in enumerate(classes.reads):
-        if reader >= 0:
-            cuts[c] = _qkv(stages[reader], sizes.attention[reader][0])
-    for c, maker in enumerate(classes.makes):
-        if maker >= 0:
-            cuts[c] = _heads(stages[maker], sizes.attention[maker][0])
-    order = sorted((c for c in range(len(cuts)) if cuts[c] is None), key=lambda c: (-_touches(stages, classes, c), c))
-    for c in steps("balance", order, "partitions"):
-        cuts[c] = _balanced(stages, classes, sizes, cuts, dense, c)
-    return [cut for cut in cuts if cut is not None]
+    cuts = _Cuts(stages, classes, dense)
+    heads = {i: cut_heads(stages[i], columns) for i, (columns, _) in sizes.attention.items()}
+    for i, each in heads.items():
+        cuts.around(i, each)
+    free = sorted((c for c in range(len(cuts.of)) if cuts.of[c] is None), key=lambda c: (-cuts.touching(c), c))
+    for c in steps("balance", free, "partitions"):
+        cuts.of[c] = cuts.dealt(c, sizes.lanes[c])
+        cuts.settle(c)
+    for i, each in steps("balance", list(heads.items()), "attentions"):
+        cuts.around(i, each.balanced(cuts.work(classes.source[i]), cuts.work(classes.output[i])))
+    for c in free:  # once more, as the heads are cut otherwise now
+        cuts.settle(c)
+    return [cut for cut in cuts.of if cut is not None]
 
 
-def _qkv(stage: Stage, columns: int) -> Partition:
-    """Lane h*C + c: the c-th slice of head h's k, then of its v, then of its q."""
-    parts = [stage.columns[name] for name in ("k", "v", "q")]
-    heads, dim = parts[0].shape
-    bounds = slice_bounds(dim, columns)
-    return from_lists(
-        [
-            np.concatenate([part[h, bounds[c] : bounds[c + 1]] for part in parts])
-            for h in range(heads)
-            for c in range(columns)
-        ]
-    )
+@dataclass
+class _Cuts:
+    """The cuts so far: `of` each class."""
 
+    stages: list[Stage]
+    classes: LaneClasses
+    dense: Mapping[int, bool]
+    of: list[Partition | None] = field(init=False)
 
-def _heads(stage: Stage, columns: int) -> Partition:
-    """Lane h*C + c: the c-th slice of head h's result."""
-    assert isinstance(stage.op, Attention)
-    dim = stage.op.head_dim
-    return from_lists(
-        [h * dim + np.arange(a, b) for h in range(stage.op.heads) for a, b in pairwise(slice_bounds(dim, columns))]
-    )
+    def __post_init__(self) -> None:
+        self.of = [None] * len(self.classes.width)
 
+    def around(self, i: int, heads: Heads) -> None:
+        """The cuts on both sides of attention stage i."""
+        self.of[self.classes.source[i]], self.of[self.classes.output[i]] = heads.entering, heads.leaving
 
-def _touches(stages: list[Stage], classes: LaneClasses, c: int) -> int:
-    """Stages on a class; the residual stream is cut first."""
-    return sum(c in (classes.output[i], classes.source[i]) for i in range(len(stages)))
+    def touching(self, c: int) -> int:
+        """Stages on a class; the residual stream is cut first."""
+        return sum(c in pair for pair in zip(self.classes.output, self.classes.source, strict=True))
 
+    def dealt(self, c: int, lanes: int) -> Partition:
+        """The features of a class dealt to lanes by their work."""
+        width, work = self.classes.width[c], self.work(c)
+        if lanes == 1 or np.all(work == work[:1]):
+            return contiguous(width, lanes)
+        return balanced(work, lanes, -(-width // lanes))
 
-def _balanced(
-    stages: list[Stage],
-    classes: LaneClasses,
-    sizes: Sizes,
-    cuts: list[Partition | None],
-    dense: Mapping[int, bool],
-    c: int,
-) -> Partition:
-    """Balance a class over the tiles of its linears; a linear whose other side has no cut yet counts as one tile. One
-    stored densely costs every feature the same and has no say."""
-    width, lanes = classes.width[c], sizes.lanes[c]
-    work: list[np.ndarray] = []
-    for i, stage in enumerate(stages):
-        if not isinstance(stage.op, Linear) or dense[i]:
-            continue
-        if classes.output[i] == c:
-            inputs = cuts[classes.source[i]] or contiguous(stage.op.weight.shape[0], 1)
-            work.append(_scaled(nonzeros_by_input(stage.op.weight, inputs).T))
-        if classes.source[i] == c:
-            outputs = cuts[classes.output[i]] or contiguous(stage.op.weight.shape[1], 1)
-            work.append(_scaled(nonzeros_by_output(stage.op.weight, outputs)))
-    if lanes == 1 or not work or all(np.all(w == w[0]) for w in work):
-        return contiguous(width, lanes)
-    together = np.concatenate(work, axis=1)
-    cut = balanced(together, lanes, -(-width // lanes))
-    return swapped(together, cut, _look(together.shape[1])) if len(work) > PAIR else cut
+    def settle(self, c: int) -> None:
+        """Make a cut better by swaps where it has to suit many linears."""
+        cut = self.of[c]
+        if cut is not None and cut.lanes > 1 and len(self._sides(c)) > PAIR:
+            work = self.work(c)
+            self.of[c] = swapped(work, cut, _look(work.shape[1]))
+
+    def work(self, c: int) -> np.ndarray:
+        """What each feature of a class adds to the tiles of the linears that make or read it, [features, tiles]; one
+        whose other side has no cut yet counts as one tile."""
+        work = [np.zeros((self.classes.width[c], 0), np.float32)]
+        for weight, makes, beyond in self._sides(c):
+            other = self.of[beyond] or contiguous(weight.shape[0 if makes else 1], 1)
+            work.append(_scaled(nonzeros_by_input(weight, other).T if makes else nonzeros_by_output(weight, other)))
+        return np.concatenate(work, axis=1)
+
+    def _sides(self, c: int) -> list[tuple[np.ndarray, bool, int]]:
+        """The linears on a class: weight, whether it makes the class, the class on its other side. One stored densely
+        costs every feature the same and has no say."""
+        found: list[tuple[np.ndarray, bool, int]] = []
+        for i, stage in enumerate(self.stages):
+            if isinstance(stage.op, Linear) and not self.dense[i]:
+                out, source = self.classes.output[i], self.classes.source[i]
+                found += [(stage.op.weight, True, source)] if out == c else []
+                found += [(stage.op.weight, False, out)] if source == c else []
+        return found
 
 
 def _look(tiles: int) -> tuple[int, int]:
