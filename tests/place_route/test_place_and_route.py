@@ -6,11 +6,12 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from plans import gpt, matmul
-from walking import check_routed, no_overlap
+from walking import Walker, check_routed, no_overlap, walked, wires
 
 from tulle_compiler.place import Place
 from tulle_compiler.route import Route
@@ -71,6 +72,25 @@ def test_host_nets_share_links_evenly_where_there_are_few():
     inputs = [link for net, link in zip(placed.plan.nets, placed.links, strict=True) if net.source.kernel == -1]
     counts = [inputs.count(link) for link in set(inputs)]
     assert sum(counts) == 4 and max(counts) - min(counts) <= 1
+
+
+def shared_wires(hosts: int, route: Route) -> int:
+    """How many links the streams to some host links share, each of which may fill its link."""
+    routed = route(Place(effort=0)(matmul((60, 60), 24, 24, 2, hosts=hosts)))
+    walker, nets = Walker(walked(routed)), routed.placed.plan.nets
+    leaving = [index for index, net in enumerate(nets) if net.sink.kernel < 0]
+    assert len(leaving) == hosts
+    return sum(n > 1 for n in Counter(wire for index in leaving for wire in wires(routed, walker, index)).values())
+
+
+@pytest.mark.parametrize("hosts", [4, 8])
+def test_streams_to_host_links_share_no_wire(hosts):
+    assert shared_wires(hosts, Route()) == 0
+
+
+def test_streams_to_many_host_links_share_few_wires():
+    """Without a choice of paths they share more."""
+    assert 2 * shared_wires(24, Route()) < shared_wires(24, Route(single_lane_choices=1))
 
 
 def test_same_seed_same_result():

@@ -12,6 +12,7 @@ from tulle_ir.routed import Routed
 from tulle_ir.routes import PORTS, RAMP, STEP_X, STEP_Y, RouteEntries, check_links, expand_routes, opposite
 
 Cell = tuple[int, int]
+Wire = tuple[int, int, Port]  # a link: the router it leaves, and the side
 
 
 def program_of(routed: Routed) -> Program:
@@ -41,10 +42,15 @@ class Walker:
         keys = zip(entries.router.tolist(), entries.color.tolist(), strict=True)
         self.table = dict(zip(keys, zip(entries.port.tolist(), entries.mask.tolist(), strict=True), strict=True))
 
-    def reached(self, cell: Cell, color: int, port: int) -> tuple[set[Cell], set[tuple[int, int, Port]]]:
-        """The PEs that hear a wavelet that enters `cell` by `port`, and the edge links (x, y, side) it leaves by."""
+    def reached(self, cell: Cell, color: int, port: int) -> tuple[set[Cell], set[Wire]]:
+        """The PEs that hear a wavelet that enters `cell` by `port`, and the edge links it leaves by."""
+        heard, crossed = self.walk(cell, color, port)
+        return heard, {wire for wire in crossed if self._beyond(wire) is None}
+
+    def walk(self, cell: Cell, color: int, port: int) -> tuple[set[Cell], set[Wire]]:
+        """The PEs that hear a wavelet that enters `cell` by `port`, and the links it crosses."""
         heard: set[Cell] = set()
-        left: set[tuple[int, int, Port]] = set()
+        crossed: set[Wire] = set()
         todo = [(cell, port)]
         while todo:
             (x, y), entered = todo.pop()
@@ -54,31 +60,46 @@ class Walker:
                 heard.add((x, y))
             for side in range(4):
                 if mask >> side & 1:
-                    u, v = x + STEP_X[side], y + STEP_Y[side]
-                    if 0 <= u < self.width and 0 <= v < self.height:
-                        todo.append(((u, v), opposite(side)))
-                    else:
-                        left.add((x, y, PORTS[side]))
-        return heard, left
+                    wire = x, y, PORTS[side]
+                    crossed.add(wire)
+                    if (beyond := self._beyond(wire)) is not None:
+                        todo.append((beyond, opposite(side)))
+        return heard, crossed
+
+    def _beyond(self, wire: Wire) -> Cell | None:
+        """The cell that a link leads to, if it is on the mesh."""
+        x, y, side = wire
+        u, v = x + STEP_X[PORTS.index(side)], y + STEP_Y[PORTS.index(side)]
+        return (u, v) if 0 <= u < self.width and 0 <= v < self.height else None
+
+
+def wires(routed: Routed, walker: Walker, index: int) -> set[Wire]:
+    """The links that a net crosses."""
+    net = routed.placed.plan.nets[index]
+    crossed: set[Wire] = set()
+    for position in range(net.lanes):
+        crossed |= walker.walk(*start_of(routed, index, position))[1]
+    return crossed
+
+
+def start_of(routed: Routed, index: int, position: int) -> tuple[Cell, int, int]:
+    """Where a source position of a net begins: cell, color and port."""
+    placed, route = routed.placed, routed.nets[index]
+    net, link = placed.plan.nets[index], placed.links[index]
+    color = route.colors[position % len(route.colors)]
+    if net.source.kernel < 0:
+        assert link is not None
+        return (link.x, link.y), color, PORTS.index(link.side)
+    origin = net.lanes - 1 - position if route.flipped else position
+    terminal = placed.plan.kernels[net.source.kernel].terminals[net.source.terminal]
+    return point(placed.frames[net.source.kernel], terminal.x, terminal.y, origin), color, RAMP
 
 
 def check_net(routed: Routed, walker: Walker, index: int) -> None:
     """Every source position reaches exactly the PEs of its sink position."""
-    placed = routed.placed
-    plan, net, route = placed.plan, placed.plan.nets[index], routed.nets[index]
-    link = placed.links[index]
-    groups = len(route.colors)
+    net, link = routed.placed.plan.nets[index], routed.placed.links[index]
     for position in range(net.lanes):
-        origin = net.lanes - 1 - position if route.flipped else position
-        color = route.colors[position % groups]
-        if net.source.kernel < 0:
-            assert link is not None
-            start, port = (link.x, link.y), PORTS.index(link.side)
-        else:
-            terminal = plan.kernels[net.source.kernel].terminals[net.source.terminal]
-            start = point(placed.frames[net.source.kernel], terminal.x, terminal.y, origin)
-            port = RAMP
-        heard, left = walker.reached(start, color, port)
+        heard, left = walker.reached(*start_of(routed, index, position))
         if net.sink.kernel < 0:
             assert link is not None
             assert (heard, left) == (set(), {(link.x, link.y, link.side)})
