@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import networkx as nx
 import numpy as np
 
 from tulle_ir.program import Program
@@ -33,6 +32,8 @@ class Link:
 
 def waiting_circle(waits: list[Wait], program: Program) -> list[Link]:
     """The links of a circle, oldest wait first; empty if there is none (or the search would take too long)."""
+    import networkx as nx  # noqa: PLC0415 - a tenth of what the command takes to start, and rarely needed
+
     by_place: dict[Place, list[Wait]] = {}
     for wait in waits:
         if wait.color >= 0 and wait.why in ("input", "output space") and not wait.who.startswith("host"):
