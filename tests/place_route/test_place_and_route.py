@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,16 +76,20 @@ def test_host_nets_share_links_evenly_where_there_are_few():
 
 
 def shared_wires(hosts: int, route: Route) -> int:
-    """How many links the streams to some host links share, each of which may fill its link."""
-    routed = route(Place(effort=0)(matmul((60, 60), 24, 24, 2, hosts=hosts)))
-    walker, nets = Walker(walked(routed)), routed.placed.plan.nets
+    """How many links the streams to some host links share, each of which fills its link for the whole period."""
+    plan = matmul((60, 60), 24, 24, 2, hosts=hosts)
+    wavelets = max(net.wavelets for net in plan.nets if net.sink.kernel < 0)
+    costs = [replace(kernel.cost, predicted=float(wavelets)) for kernel in plan.kernels]
+    kernels = tuple(replace(kernel, cost=cost) for kernel, cost in zip(plan.kernels, costs, strict=True))
+    routed = route(Place(effort=0)(replace(plan, kernels=kernels)))
+    walker, nets = Walker(walked(routed)), plan.nets
     leaving = [index for index, net in enumerate(nets) if net.sink.kernel < 0]
     assert len(leaving) == hosts
     return sum(n > 1 for n in Counter(wire for index in leaving for wire in wires(routed, walker, index)).values())
 
 
-@pytest.mark.parametrize("hosts", [4, 8])
-def test_streams_to_host_links_share_no_wire(hosts):
+@pytest.mark.parametrize("hosts", [4, 8, 12, 16])
+def test_streams_that_fill_host_links_share_no_wire(hosts):
     assert shared_wires(hosts, Route()) == 0
 
 

@@ -40,8 +40,9 @@ class Load:
         """Sum over the path's routers of the colors beyond what is comfortable."""
         return int(np.maximum(self.colors[trace.y, trace.x] + 1 - comfortable, 0).sum())
 
-    def sharing(self, trace: Trace, wavelets: int) -> int:
-        """Sum over the path's links of the wavelets that two nets compete with (the lighter one's)."""
+    def sharing(self, trace: Trace, wavelets: int) -> tuple[int, int]:
+        """Sum over the path's links of the wavelets that two nets compete with (the lighter one's), and the wavelets of
+        the fullest link."""
         moved = (trace.port != RAMP) & ~trace.start
         there = self.links[trace.port[moved], trace.y[moved], trace.x[moved]]
-        return int(np.minimum(there, wavelets).sum())
+        return int(np.minimum(there, wavelets).sum()), int(there.max(initial=0)) + wavelets

@@ -14,7 +14,7 @@ from tulle_compiler.route.footprint import Footprint
 from tulle_compiler.route.load import Load
 from tulle_compiler.route.misfit import no_path, too_many_colors
 from tulle_compiler.route.orders import Orders, net_groups
-from tulle_compiler.route.trace import trace
+from tulle_compiler.route.trace import Trace, trace
 from tulle_ir.placed import Placed
 from tulle_ir.plan import Plan
 from tulle_ir.progress import steps
@@ -22,6 +22,9 @@ from tulle_ir.routed import NetRoute, Routed
 from tulle_ir.target import Target, load_target
 
 SHARING = 2.0  # as in place/cost.py: hops that a shared link is worth
+OVERFULL = (
+    1000.0  # hops that a wavelet is worth which a link carries per chunk beyond the period: all chunks wait for it
+)
 CROWDING = 4.0  # hops of one lane that a router beyond the comfortable number of colors is worth
 
 
@@ -62,7 +65,7 @@ class Route:
         are looked at where there is no simpler one, or everywhere if `thorough`."""
         plan = placed.plan
         load, orders = Load(plan.mesh), Orders()
-        most = _most_wavelets(plan)
+        most, period = _most_wavelets(plan), _period(plan)
         for k, (kernel, frame) in enumerate(zip(plan.kernels, placed.frames, strict=True)):
             load.add_region(frame.region, kernel.internal_colors)
             inside = [trace(frame.bundle(b, 0)) for route in kernel.internal for b in route.bundles]
@@ -73,12 +76,13 @@ class Route:
             net = plan.nets[index]
             groups = net_groups(plan, net)
             best: tuple[float, Candidate] | None = None
+            prices = _Prices(load, net.wavelets, comfortable, period)
             for winding in (False, True):
                 if winding and best is not None and not thorough:
                     break
                 fitting = (c for c in candidates(placed, index, winding) if orders.allows(groups, c.flipped))
                 most_paths = self.choices if net.lanes > 1 else self.single_lane_choices
-                best = _cheapest(best, islice(fitting, most_paths), load, net.wavelets, comfortable)
+                best = prices.cheapest(best, islice(fitting, most_paths))
             if best is None:
                 raise no_path(placed, index)
             chosen[index] = candidate = best[1]
@@ -98,19 +102,38 @@ def _most_wavelets(plan: Plan) -> list[int]:
     return most
 
 
-def _cheapest(
-    best: tuple[float, Candidate] | None, choices: Iterable[Candidate], load: Load, wavelets: int, comfortable: int
-) -> tuple[float, Candidate] | None:
-    """The candidate of least cost in wavelet-hops, with its cost; of equal ones the first, `best` before all."""
-    for c in choices:
-        cost = wavelets * (c.hops + c.corners)
-        if best is not None and cost >= best[0]:
-            break  # they come by length
-        for path, *_ in c.traces:
-            cost += SHARING * load.sharing(path, wavelets) + CROWDING * wavelets * load.crowding(path, comfortable)
-        if best is None or cost < best[0]:
-            best = (cost, c)
-    return best
+def _period(plan: Plan) -> float:
+    """Cycles in which each chunk follows the one before, if no link has to carry more wavelets than that."""
+    return max([*(kernel.cost.predicted for kernel in plan.kernels), *(net.wavelets for net in plan.nets)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Prices:
+    """What paths of a net of so many wavelets cost, in wavelet-hops."""
+
+    load: Load
+    wavelets: int
+    comfortable: int
+    period: float
+
+    def cheapest(
+        self, best: tuple[float, Candidate] | None, choices: Iterable[Candidate]
+    ) -> tuple[float, Candidate] | None:
+        """The candidate of least cost, with that; of equal ones the first, `best` before all."""
+        for c in choices:
+            cost = self.wavelets * (c.hops + c.corners)
+            if best is not None and cost >= best[0]:
+                break  # they come by length
+            cost += sum(self._beside(path) for path, *_ in c.traces)
+            if best is None or cost < best[0]:
+                best = (cost, c)
+        return best
+
+    def _beside(self, path: Trace) -> float:
+        """For what is on the path's links and routers already."""
+        shared, fullest = self.load.sharing(path, self.wavelets)
+        crowding = CROWDING * self.wavelets * self.load.crowding(path, self.comfortable)
+        return SHARING * shared + OVERFULL * max(0.0, fullest - self.period) + crowding
 
 
 def _distance(placed: Placed, index: int) -> int:

@@ -165,36 +165,41 @@ class Channels:
         trees = Trees(exists, chains, outputs, self.between)
         self.trees = self._sources(trees, ports)
         ch = zeros((begin + int(copies.sum()),), np.int32)
-        ch[1::2] = w.NEVER  # of the slots, and of headers, which come now
+        ch[1::2] = w.NEVER  # of the slots; headers come now
         at = np.flatnonzero(exists)
-        base = self.base[at]
-        self._empty(ch, base, chains, at)
-        ch[base + w.CAPACITY] |= np.append(self.ranks, np.full(n, w.NOBODY))[at] << w.RANK_SHIFT
-        ch[base + w.CONSUMER], ch[base + w.PRODUCER] = self.consumer[at], 2 * np.maximum(producer[at], 0)
-        ch[base + w.FEEDER] = w.NO_FEEDER
-        ch[base + w.TREE], ch[base + w.DEPTH] = w.TREE_WORDS * trees.of[at], trees.depth[at]
-        ch[base + w.GROWTH] = trees.growth[at]
+        heads = self._empty(chains, at, self.base)
+        heads[:, w.CAPACITY] |= np.append(self.ranks, np.full(n, w.NOBODY))[at] << w.RANK_SHIFT
+        heads[:, w.CONSUMER], heads[:, w.PRODUCER] = self.consumer[at], 2 * np.maximum(producer[at], 0)
+        heads[:, w.TREE], heads[:, w.DEPTH] = w.TREE_WORDS * trees.of[at], trees.depth[at]
+        heads[:, w.GROWTH] = trees.growth[at]
+        lines = ch.reshape(-1, w.LINE)  # a header is one
+        lines[self.base[at] // w.LINE] = heads
         self._write_outputs(ch, outputs, chains)
-        self._part(ch, chains, producer)
+        self._part(lines, chains, producer)
         return ch
 
-    def _empty(self, ch: np.ndarray, base: np.ndarray, chains: Chains, at: np.ndarray) -> None:
-        """Writes what both copies of channels `at` have in common; their slots are there."""
-        ch[base + w.HEAD] = ch[base + w.TAIL] = base + w.RING
-        ch[base + w.SILENT] = 0
-        ch[base + w.CAPACITY], ch[base + w.LATENCY] = chains.capacity[at], chains.latency[at]
-        ch[base + w.CREDIT], ch[base + w.HOPS], ch[base + w.LAST_POP] = chains.length[at], chains.hops[at], -1
+    @staticmethod
+    def _empty(chains: Chains, at: np.ndarray, base: np.ndarray) -> np.ndarray:
+        """The headers of channels `at`, that are filled from nowhere; base: where each channel begins."""
+        heads = np.zeros((len(at), w.LINE), np.int32)
+        heads[:, w.HEAD] = heads[:, w.TAIL] = base[at] + w.RING
+        heads[:, w.CAPACITY], heads[:, w.LATENCY] = chains.capacity[at], chains.latency[at]
+        heads[:, w.CREDIT], heads[:, w.HOPS], heads[:, w.LAST_POP] = chains.length[at], chains.hops[at], -1
+        heads[:, w.FEEDER] = w.NO_FEEDER
+        return heads
 
-    def _part(self, ch: np.ndarray, chains: Chains, producer: np.ndarray) -> None:
+    def _part(self, lines: np.ndarray, chains: Chains, producer: np.ndarray) -> None:
         """Writes the producers' copies of channels between workers, and how the copies know of each other (mail.py). A
         push counts as crossings where it is made."""
         at, base, mouth = self.between, self.base[self.between], self.mouth[self.between]
-        self._empty(ch, mouth, chains, at)
-        ch[mouth + w.CAPACITY] |= w.NOBODY << w.RANK_SHIFT
-        ch[mouth + w.PRODUCER], ch[mouth + w.CONSUMER] = 2 * producer[at], w.ELSEWHERE
-        ch[mouth + w.ADDRESS] = base + self.worker[self.consumer[at]]
-        ch[base + w.PRODUCER] = -1 - (mouth + self.worker[producer[at]])
-        ch[base + w.FEEDER], ch[base + w.CREDIT], ch[base + w.HOPS] = w.NO_FEEDER, 0, 0
+        copies = self._empty(chains, at, self.mouth)
+        copies[:, w.CAPACITY] |= w.NOBODY << w.RANK_SHIFT
+        copies[:, w.PRODUCER], copies[:, w.CONSUMER] = 2 * producer[at], w.ELSEWHERE
+        copies[:, w.ADDRESS] = base + self.worker[self.consumer[at]]
+        lines[mouth // w.LINE] = copies
+        other = base // w.LINE
+        lines[other, w.PRODUCER] = -1 - (mouth + self.worker[producer[at]])
+        lines[other, w.FEEDER], lines[other, w.CREDIT], lines[other, w.HOPS] = w.NO_FEEDER, 0, 0
 
     def entry_records(self) -> np.ndarray:
         """i32[entries that routers must look at, ENTRY_WORDS]."""
