@@ -22,9 +22,7 @@ from tulle_ir.routed import NetRoute, Routed
 from tulle_ir.target import Target, load_target
 
 SHARING = 2.0  # as in place/cost.py: hops that a shared link is worth
-OVERFULL = (
-    1000.0  # hops that a wavelet is worth which a link carries per chunk beyond the period: all chunks wait for it
-)
+OVERFULL = 1000.0  # hops that each wavelet per chunk beyond the period is worth: every chunk waits for it
 CROWDING = 4.0  # hops of one lane that a router beyond the comfortable number of colors is worth
 
 
