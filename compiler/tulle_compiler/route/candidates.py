@@ -16,7 +16,10 @@ from tulle_ir.placed import HostLink, Placed
 from tulle_ir.plan import Net, Plan
 
 SIMPLE, WINDING = 24, 200  # paths looked at
-CHOICES, SINGLE_CHOICES = 4, 16  # places tried for a leg between two corners, of several lanes and of one
+CHOICES, SINGLE_CHOICES = (
+    (4, 2),
+    (16, 4),
+)  # places tried for a free leg: of nets of several lanes, of one; (simple, winding)
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,11 @@ def candidates(placed: Placed, index: int, winding: bool) -> Iterator[Candidate]
 
 def _sorted(ends: NetEnds, lanes: int, bounds: Bounds, around: Around | None) -> list[Path]:
     """Simple paths, or winding ones around some regions, the shortest first."""
+    simple, winding = SINGLE_CHOICES if lanes == 1 else CHOICES
     paths = (
-        simple_paths(ends.source, approach, lanes, bounds, choices=SINGLE_CHOICES if lanes == 1 else CHOICES)
+        simple_paths(ends.source, approach, lanes, bounds, simple)
         if around is None
-        else winding_paths(ends.source, approach, lanes, bounds, around)
+        else winding_paths(ends.source, approach, lanes, bounds, around, winding)
         for approach in ends.approaches
     )
     return sorted(chain.from_iterable(paths), key=lambda p: (p.length, len(p.dirs), p.dirs, p.stops))

@@ -60,7 +60,7 @@ class Route:
 
     def _paths(self, placed: Placed, comfortable: int, thorough: bool) -> tuple[list[Candidate], Orders]:
         """A path per net, nets with the shortest way first (they have the least choice). Paths of more than two corners
-        are looked at where there is no simpler one, or everywhere if `thorough`."""
+        are looked at where there is no simpler one without an overfull link, or everywhere if `thorough`."""
         plan = placed.plan
         load, orders = Load(plan.mesh), Orders()
         most, period = _most_wavelets(plan), _period(plan)
@@ -76,7 +76,7 @@ class Route:
             best: tuple[float, Candidate] | None = None
             prices = _Prices(load, net.wavelets, comfortable, period)
             for winding in (False, True):
-                if winding and best is not None and not thorough:
+                if winding and best is not None and not thorough and not prices.overfull(best[1]):
                     break
                 fitting = (c for c in candidates(placed, index, winding) if orders.allows(groups, c.flipped))
                 most_paths = self.choices if net.lanes > 1 else self.single_lane_choices
@@ -126,6 +126,11 @@ class _Prices:
             if best is None or cost < best[0]:
                 best = (cost, c)
         return best
+
+    def overfull(self, candidate: Candidate) -> bool:
+        """Whether a link on the way has more to carry than the period allows."""
+        paths = [path for path, *_ in candidate.traces]
+        return any(self.load.sharing(path, self.wavelets)[1] > self.period for path in paths)
 
     def _beside(self, path: Trace) -> float:
         """For what is on the path's links and routers already."""

@@ -106,16 +106,16 @@ def _ahead(source: Source, approach: Approach, direction: int) -> bool:
 
 
 def winding_paths(
-    source: Source, approach: Approach, lanes: int, bounds: Bounds, around: Around = NOTHING
+    source: Source, approach: Approach, lanes: int, bounds: Bounds, around: Around = NOTHING, choices: int = 2
 ) -> Iterator[Path]:
     """Paths of three or four corners; they may touch themselves, which the exact check finds. Free coordinates take
-    their nearest positions, and those that just clear the regions of `around`."""
+    `choices` positions, of four corners the nearest, and those that just clear the regions of `around`."""
     heading = approach.heading
     for first in source.firsts:
         for turn in ACROSS[AXIS[first]]:
             for middle in ALONG[AXIS[first]]:
                 if AXIS[first] != AXIS[heading]:
-                    yield from solve(source, approach, (first, turn, middle, heading), lanes, bounds, 2, around)
+                    yield from solve(source, approach, (first, turn, middle, heading), lanes, bounds, choices, around)
                     continue
                 for second in ACROSS[AXIS[first]]:
                     dirs = (first, turn, middle, second, heading)
