@@ -20,7 +20,8 @@ def prediction(plan: Plan, placed: Placed | None = None) -> dict[str, Any]:
 
     Both grow with the tokens before the chunk: the latency by `latency_growth` cycles per token, the interval where one
     of the `growing` kernels, (cycles without history, cycles per token), takes longer. A chunk of one token takes
-    `single_token` of the latency.
+    `single_token` of the latency. A sequence takes `sequence_cycles` at least, what the slowest kernel needs that sees
+    its last token only.
     """
     half = int(plan.options.get("context", 0)) // 2
     costs, once = [kernel.cost for kernel in plan.kernels], behind_last_token(plan)
@@ -31,6 +32,7 @@ def prediction(plan: Plan, placed: Placed | None = None) -> dict[str, Any]:
         "latency_growth": growth,
         "single_token": plan.options.get("single_token", 1.0),
         "interval_cycles": max(cost.predicted for k, cost in enumerate(costs) if not cost.growth and k not in once),
+        "sequence_cycles": max((costs[k].predicted for k in once), default=0.0),
         "growing": sorted(list(pair) for pair in growing),
         "turns": max(map(turns_of, plan.kernels)),
     }
@@ -73,16 +75,14 @@ def _hops(plan: Plan, placed: Placed | None, a: int, b: int) -> float:
 
 
 def tokens_per_second(plan: Plan, target: Target) -> float:
-    """Of all copies, on sequences as long as the context. A sequence takes the interval of the slowest kernel for each
-    of its chunks, or what the slowest kernel needs that sees its last token only."""
+    """Of all copies, on sequences as long as the context."""
     tokens, chunk = _tokens(plan), int(plan.options["chunk"])
     foretold = prediction(plan)
     past = np.arange(0, tokens, chunk)
     grown = [cycles + growth * past for cycles, growth in foretold["growing"]]
     cycles = float(np.maximum.reduce([np.full(len(past), foretold["interval_cycles"]), *grown]).sum())
-    once = [plan.kernels[k].cost.predicted for k in behind_last_token(plan)]
     at_once = plan.replicas * foretold["turns"]
-    return at_once * tokens / max([cycles, *once]) * target.gigahertz * 1e9
+    return at_once * tokens / max(cycles, foretold["sequence_cycles"]) * target.gigahertz * 1e9
 
 
 def link_rate(plan: Plan, target: Target) -> float:

@@ -91,8 +91,9 @@ def predicted_cycles(facts: Facts, chunking: Chunking | None) -> int | None:
     takes the same way. A chunk that is not full counts by its tokens.
 
     The facts hold them as `prediction: {latency_cycles, interval_cycles}`, by how much the latency grows per token of
-    history as `latency_growth`, kernels whose interval grows as `growing: [[cycles, cycles per token]]`, and the ways
-    that chunks take in turn as `turns`. None if there is no prediction.
+    history as `latency_growth`, kernels whose interval grows as `growing: [[cycles, cycles per token]]`, what each
+    sequence before the last takes at least as `sequence_cycles`, and the ways that chunks take in turn as `turns`. None
+    if there is no prediction.
     """
     prediction = facts.get("prediction")
     if prediction is None or chunking is None:
@@ -104,7 +105,9 @@ def predicted_cycles(facts: Facts, chunking: Chunking | None) -> int | None:
     latency = _latency(prediction, chunking, int(past[-1]))
     turns = prediction.get("turns", 1)
     by_tokens = np.tile(share * intervals, chunking.batch)[::turns]
-    return round(latency + by_tokens.sum() - share[0] * np.tile(intervals, chunking.batch)[::turns][-1])
+    last = share[0] * np.tile(intervals, chunking.batch)[::turns][-1]
+    longer = max(0.0, prediction.get("sequence_cycles", 0.0) - float((share * intervals).sum()))
+    return round(latency + by_tokens.sum() - last + longer * (chunking.batch - 1))
 
 
 def _latency(prediction: Facts, chunking: Chunking, history: int) -> float:

@@ -92,6 +92,13 @@ def test_prediction_is_a_latency_and_an_interval_per_further_chunk_by_its_tokens
     assert predicted_cycles({}, Chunking(1, 1, 1)) is None
 
 
+def test_sequences_follow_each_other_no_faster_than_their_last_tokens_are_worked_on() -> None:
+    facts = {"prediction": {"latency_cycles": 1000, "interval_cycles": 10, "sequence_cycles": 50}}
+    assert predicted_cycles(facts, Chunking(1, 8, 4)) == 1010
+    assert predicted_cycles(facts, Chunking(3, 8, 4)) == 1010 + 2 * 50
+    assert predicted_cycles(facts, Chunking(3, 24, 4)) == 1000 + 17 * 10
+
+
 def test_copies_that_take_turns_have_fewer_chunks_each() -> None:
     facts = {"prediction": {"latency_cycles": 1000, "interval_cycles": 10, "turns": 3}}
     assert [predicted_cycles(facts, Chunking(1, 4 * chunks, 4)) for chunks in (3, 4, 7)] == [1000, 1010, 1020]
