@@ -25,7 +25,7 @@ def swapped(
     tiles' loads: that is about the heaviest tiles, yet sees progress on all.
     """
     owner, home = cut.lane_of(), np.zeros(cut.lanes) if groups is None else groups
-    load = np.stack([work[cut.features(lane)].sum(axis=0, dtype=np.float64) for lane in range(cut.lanes)]) + beside
+    load = loads(work, cut) + beside
     if not load.any():
         return cut
     work, load = (work / load.mean()).astype(np.float32), (load / load.mean()).astype(np.float32)
@@ -52,6 +52,11 @@ def swapped(
             badness[pair] = _power(load[pair]).sum(axis=1)
             stuck[pair] = False
     return from_lists([np.flatnonzero(owner == lane) for lane in range(cut.lanes)])
+
+
+def loads(work: np.ndarray, cut: Partition) -> np.ndarray:
+    """What the features of each lane add to each of its tiles: f64[lanes, tiles]. work: as in `swapped`."""
+    return np.stack([work[cut.features(lane)].sum(axis=0, dtype=np.float64) for lane in range(cut.lanes)])
 
 
 def _power(load: np.ndarray) -> np.ndarray:

@@ -104,10 +104,10 @@ def predicted_cycles(facts: Facts, chunking: Chunking | None) -> int | None:
     intervals = np.maximum.reduce([np.full(len(past), prediction["interval_cycles"]), *grown])
     latency = _latency(prediction, chunking, int(past[-1]))
     turns = prediction.get("turns", 1)
-    by_tokens = np.tile(share * intervals, chunking.batch)[::turns]
-    last = share[0] * np.tile(intervals, chunking.batch)[::turns][-1]
-    longer = max(0.0, prediction.get("sequence_cycles", 0.0) - float((share * intervals).sum()))
-    return round(latency + by_tokens.sum() - last + longer * (chunking.batch - 1))
+    by_tokens = share * intervals
+    longer = max(0.0, prediction.get("sequence_cycles", 0.0) - float(by_tokens.sum()))
+    by_tokens, intervals = (np.tile(each, chunking.batch)[::turns] for each in (by_tokens, intervals))
+    return round(latency + by_tokens.sum() - share[0] * intervals[-1] + longer * (chunking.batch - 1))
 
 
 def _latency(prediction: Facts, chunking: Chunking, history: int) -> float:

@@ -95,13 +95,12 @@ def _emit(view: View, s: int, first_row: int, step: int, tensors: dict[str, np.n
         code += [wait(PASS_ON), send_header(pass_on, header)]
         code.append(launch(PASS_ON, "mov", pass_on, sums, None, later, n))
     filters = s == m - 1 and view.number("filters")
-    onward, to, tokens = (sparse(out), sparse(out), 1) if filters else (out, out, n)
+    earlier = b.register("earlier", bounds[s][:, None]) if s > 0 else None
+    onward, to, tokens = (sparse(out), sparse(out, earlier), 1) if filters else (out, out, n)
     code += [wait(SEND), send_header(out, header)]
-    if s > 0:
+    if earlier is not None:
         results = b.input("results", view.colors[2 + (s - 1) % 2], precision.stream)
-        earlier = b.register("earlier", bounds[s][:, None])
         code += [*take_header(results, header, n), launch(FORWARD, "mov", onward, results, None, earlier, tokens)]
-        to = sparse(out, earlier) if filters else out
     code += activation_code(b, activation, bias, rows, n, largest, chunk, precision)
     code += [wait(FORWARD), launch(SEND, "mov", to, mem("OUT", (chunk, 1)), None, rows, tokens)]
     if filters:

@@ -8,7 +8,6 @@ residual stream keeps one partition for all layers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from math import isqrt
 
 import numpy as np
@@ -35,26 +34,20 @@ def cut_classes(stages: list[Stage], classes: LaneClasses, sizes: Sizes, dense: 
         cuts.around(i, each)
     free = sorted((c for c in range(len(cuts.of)) if cuts.of[c] is None), key=lambda c: (-cuts.touching(c), c))
     for c in steps("balance", free, "partitions"):
-        cuts.of[c] = cuts.dealt(c, sizes.lanes[c])
-        cuts.settle(c)
+        cuts.deal(c, sizes.lanes[c])
     for i, each in steps("balance", list(heads.items()), "attentions"):
         cuts.around(i, each.balanced(cuts.work(classes.source[i]), cuts.work(classes.output[i])))
-    for c in free:  # once more, as the heads are cut otherwise now
-        cuts.settle(c)
+    for c in filter(cuts.is_crowded, free):  # once more, as the heads are cut otherwise now
+        cuts.swap(c, cuts.work(c))
     return [cut for cut in cuts.of if cut is not None]
 
 
-@dataclass
 class _Cuts:
     """The cuts so far: `of` each class."""
 
-    stages: list[Stage]
-    classes: LaneClasses
-    dense: Mapping[int, bool]
-    of: list[Partition | None] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.of = [None] * len(self.classes.width)
+    def __init__(self, stages: list[Stage], classes: LaneClasses, dense: Mapping[int, bool]) -> None:
+        self.stages, self.classes, self.dense = stages, classes, dense
+        self.of: list[Partition | None] = [None] * len(classes.width)
 
     def around(self, i: int, heads: Heads) -> None:
         """The cuts on both sides of attention stage i."""
@@ -64,19 +57,23 @@ class _Cuts:
         """Stages on a class; the residual stream is cut first."""
         return sum(c in pair for pair in zip(self.classes.output, self.classes.source, strict=True))
 
-    def dealt(self, c: int, lanes: int) -> Partition:
-        """The features of a class dealt to lanes by their work."""
+    def deal(self, c: int, lanes: int) -> None:
+        """Deal the features of a class to lanes by their work."""
         width, work = self.classes.width[c], self.work(c)
-        if lanes == 1 or np.all(work == work[:1]):
-            return contiguous(width, lanes)
-        return balanced(work, lanes, -(-width // lanes))
+        alike = lanes == 1 or np.all(work == work[:1])
+        self.of[c] = contiguous(width, lanes) if alike else balanced(work, lanes, -(-width // lanes))
+        if self.is_crowded(c):
+            self.swap(c, work)
 
-    def settle(self, c: int) -> None:
-        """Make a cut better by swaps where it has to suit many linears."""
+    def is_crowded(self, c: int) -> bool:
+        """Whether a class has to suit so many linears that only swaps balance it."""
+        return len(self._sides(c)) > PAIR
+
+    def swap(self, c: int, work: np.ndarray) -> None:
+        """Make the cut of a class better by swaps."""
         cut = self.of[c]
-        if cut is not None and cut.lanes > 1 and len(self._sides(c)) > PAIR:
-            work = self.work(c)
-            self.of[c] = swapped(work, cut, _look(work.shape[1]))
+        assert cut is not None
+        self.of[c] = swapped(work, cut, _look(work.shape[1]))
 
     def work(self, c: int) -> np.ndarray:
         """What each feature of a class adds to the tiles of the linears that make or read it, [features, tiles]; one

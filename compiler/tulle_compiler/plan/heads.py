@@ -14,7 +14,7 @@ import numpy as np
 
 from tulle_compiler.kernels.attention_tile import slice_bounds
 from tulle_compiler.partition import Partition, from_lists
-from tulle_compiler.partition_swaps import swapped
+from tulle_compiler.partition_swaps import loads, swapped
 from tulle_compiler.plan.lower import Stage
 from tulle_ir.graph import Attention
 
@@ -59,9 +59,9 @@ class Heads:
         of = {name: made[place] for name, place in self.places.items()}
         keys, values = self.keys, self.values
         head = np.arange(keys.lanes) // self.columns
-        beside = np.hstack([_loads(of["k"] + of["q"], keys), np.zeros((keys.lanes, read.shape[1]))])
+        beside = np.hstack([loads(of["k"] + of["q"], keys), np.zeros((keys.lanes, read.shape[1]))])
         values = swapped(np.hstack([of["v"], read]), values, LOOK, beside, head)
-        keys = swapped(of["k"] + of["q"], keys, LOOK, _loads(of["v"], values), head)
+        keys = swapped(of["k"] + of["q"], keys, LOOK, loads(of["v"], values), head)
         return Heads(self.stage, self.columns, keys, values)
 
 
@@ -72,8 +72,3 @@ def cut_heads(stage: Stage, columns: int) -> Heads:
     bounds = slice_bounds(op.head_dim, columns)
     runs = [h * op.head_dim + np.arange(bounds[c], bounds[c + 1]) for h in range(op.heads) for c in range(columns)]
     return Heads(stage, columns, from_lists(runs), from_lists(runs))
-
-
-def _loads(work: np.ndarray, cut: Partition) -> np.ndarray:
-    """What the features of each lane add to each of its tiles: [lanes, tiles]."""
-    return np.stack([work[cut.features(lane)].sum(axis=0) for lane in range(cut.lanes)])

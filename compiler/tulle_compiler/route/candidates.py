@@ -16,10 +16,8 @@ from tulle_ir.placed import HostLink, Placed
 from tulle_ir.plan import Net, Plan
 
 SIMPLE, WINDING = 24, 200  # paths looked at
-CHOICES, SINGLE_CHOICES = (
-    (4, 2),
-    (16, 4),
-)  # places tried for a free leg: of nets of several lanes, of one; (simple, winding)
+# Places tried for a free leg, of simple paths and of winding ones, by nets of several lanes and of one.
+CHOICES, SINGLE_CHOICES = (4, 2), (16, 4)
 
 
 @dataclass(frozen=True)
