@@ -14,7 +14,6 @@ from meshes import chains
 
 from tulle_ir.target import load_target
 from tulle_runtime.fast import first, run_fast
-from tulle_runtime.fast.layout import build
 
 RUN = """
 import json, sys
@@ -51,8 +50,7 @@ def test_without_a_helper_the_first_run_compiles_everything(tmp_path: Path) -> N
 def test_a_later_run_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     target = load_target("generic")
     run_fast(chains(4, 2, 8), target, [])  # now the engine is in the cache, and in this process
-    machine = build(chains(4, 2, 8), target, [], ahead=True).machine
-    monkeypatch.setattr(first, "_start_helper", lambda _: pytest.fail("a helper was started"))
-    first.compile_engine(machine)
-    monkeypatch.setattr(first, "run_slice", SimpleNamespace(overloads={}, __name__="run_slice"))
-    first.compile_engine(machine)
+    monkeypatch.setattr(first, "_start_helper", lambda: pytest.fail("a helper was started"))
+    first.compile_engine()
+    monkeypatch.setattr(first, "run_events", SimpleNamespace(overloads={}, __name__="run_events"))
+    first.compile_engine()

@@ -38,6 +38,7 @@ from tulle_runtime.fast.words import (
     ROW,
     SET,
     SRAM,
+    WIDE,
 )
 
 _NAN = np.uint32(0x7FC00000).view(np.float32)
@@ -113,13 +114,41 @@ def axpy_effect(m, pb, row):
     stride = np.int64(m.code[row + R_D + O_S0])
     low = sram - min((n - 1) * y1, 0)
     high = sram + m.pe[pb + EXTENT] - size_of(kind_y) - max((n - 1) * y1, 0)
+    wide = widen(m, kind_x, x, x1, kind_y, y1, n)
     for e in range(np.int64(m.half[ptr]), np.int64(m.half[ptr + 1])):
         stored = np.int64(m.half[rows + e])
         value = to_float(kind_v, load_bits(m, kind_v, values + e * size_of(kind_v)))
         at = y + (stored & ROW) * stride
         if at < low or at > high:
             return  # the table was overwritten by the instruction itself
-        add_row(m, kind_x, x, x1, kind_y, at, y1, value, n, stored & SET != 0)
+        wide = wide and apart(x, at, n)
+        if wide:
+            add_wide(m, at, value, n, stored & SET != 0)
+        else:
+            add_row(m, kind_x, x, x1, kind_y, at, y1, value, n, stored & SET != 0)
+
+
+@inlined
+def widen(m, kind_x, x, x1, kind_y, y1, n):
+    """Converts the row of contiguous f16 elements at byte x to f32, for several AXPYs into contiguous f32 rows; False
+    if it is no such row."""
+    if kind_x != F16 or x1 != 2 or kind_y != F32 or y1 != 4 or n > WIDE:
+        return False
+    for j in range(n):
+        m.row[j] = to_float(F16, m.half[(x >> 1) + j])
+    return True
+
+
+@inlined
+def apart(x, y, n):
+    """Whether what is written to f32 row y leaves f16 row x, n elements each, as it is."""
+    return y + 4 * n <= x or x + 2 * n <= y
+
+
+@inlined
+def add_wide(m, y, value, n, fresh):
+    """One AXPY from the row that was widened to byte y of all SRAM."""
+    _axpy_f32(m.real, y >> 2, m.row, 0, value, n, fresh)
 
 
 @inlined
@@ -127,7 +156,7 @@ def add_row(m, kind_x, x, x1, kind_y, y, y1, value, n, fresh):
     """One AXPY from byte x to byte y of all SRAM, elements x1 and y1 bytes apart; `fresh`: y is set."""
     straight = x1 == size_of(kind_x) and y1 == 4 and kind_y == F32
     if straight and kind_x == F32:
-        _axpy_f32(m.real, y >> 2, x >> 2, value, n, fresh)
+        _axpy_f32(m.real, y >> 2, m.real, x >> 2, value, n, fresh)
     elif straight and kind_x == F16:
         _axpy_f16(m.real, m.half, y >> 2, x >> 1, value, n, fresh)
     else:
@@ -145,14 +174,14 @@ def _clean(r):
 
 
 @inner
-def _axpy_f32(real, y, x, value, n, fresh):
-    """Contiguous f32 rows."""
+def _axpy_f32(real, y, row, x, value, n, fresh):
+    """Contiguous f32 rows, from element x of `row` to element y of `real`."""
     if fresh:
         for j in range(n):
-            real[y + j] = _clean(value * real[x + j])
+            real[y + j] = _clean(value * row[x + j])
     else:
         for j in range(n):
-            real[y + j] = _clean(value * real[x + j] + real[y + j])
+            real[y + j] = _clean(value * row[x + j] + real[y + j])
 
 
 @inner

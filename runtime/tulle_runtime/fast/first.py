@@ -16,15 +16,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numba import boolean, int32, int64, typeof, types
-from numba.np.numpy_support import from_dtype
+from numba import boolean, int32, int64, types, uint64
 
 from tulle_ir.progress import steps
 from tulle_runtime.fast.axpy import axpy_cost
 from tulle_runtime.fast.fetch import fetch, runnable
-from tulle_runtime.fast.loop import run_slice
-from tulle_runtime.fast.machine import Machine
+from tulle_runtime.fast.handle import HANDLE
+from tulle_runtime.fast.loop import run_events
 from tulle_runtime.fast.main import complete, memory_effect
 from tulle_runtime.fast.router import router_event
 from tulle_runtime.fast.steps import fabric_run
@@ -46,21 +44,21 @@ HERE = (
     (complete, (int64, int64, int64)),
 )
 _PATIENCE = 60.0  # seconds that the helper may take longer than this process
-_HELP = "import sys; from tulle_runtime.fast.first import help_out; help_out(sys.argv[1:])"
+_HELP = "from tulle_runtime.fast.first import help_out; help_out()"
 
 
-def compile_engine(machine: Machine) -> None:
+def compile_engine() -> None:
     """Compiles what a run needs, unless that was done before, by this process or by one that left it in the cache."""
-    kept = Path(os.environ["NUMBA_CACHE_DIR"]).glob(f"*/loop.{run_slice.__name__}-*.nbi")
-    if run_slice.overloads or any(kept):
+    kept = Path(os.environ["NUMBA_CACHE_DIR"]).glob(f"*/loop.{run_events.__name__}-*.nbi")
+    if run_events.overloads or any(kept):
         return
-    dtypes = [field.dtype for field in machine]
-    helper = _start_helper([dtype.str for dtype in dtypes])
+    helper = _start_helper()
     try:
         with _without_collecting():
-            everything = [*_typed(HERE, dtypes), (run_slice, (typeof(machine), int64))]
+            table = types.Array(uint64, 1, "C")
+            everything = [*_typed(HERE), (run_events, (table, int64))]
             for function, arguments in steps("compile engine", everything, "parts"):
-                if function is run_slice and helper is not None:
+                if function is run_events and helper is not None:
                     with suppress(subprocess.TimeoutExpired):
                         helper.wait(_PATIENCE)
                 function.compile(arguments)
@@ -70,26 +68,24 @@ def compile_engine(machine: Machine) -> None:
             helper.wait()
 
 
-def help_out(dtypes: list[str]) -> None:
-    """Compiles the helper's part. `dtypes`: of the machine's fields."""
+def help_out() -> None:
+    """Compiles the helper's part."""
     with _without_collecting():
-        for function, arguments in _typed(HELPER, [np.dtype(name) for name in dtypes]):
+        for function, arguments in _typed(HELPER):
             function.compile(arguments)
 
 
-def _start_helper(dtypes: list[str]) -> subprocess.Popen[bytes] | None:
+def _start_helper() -> subprocess.Popen[bytes] | None:
     nothing = subprocess.DEVNULL
     try:
-        command = [sys.executable, "-c", _HELP, *dtypes]
-        return subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)
+        return subprocess.Popen([sys.executable, "-c", _HELP], stdin=nothing, stdout=nothing, stderr=nothing)
     except OSError:
         return None
 
 
-def _typed(part: tuple[tuple[Any, tuple[Any, ...]], ...], dtypes: list[np.dtype[Any]]) -> list[tuple[Any, Any]]:
+def _typed(part: tuple[tuple[Any, tuple[Any, ...]], ...]) -> list[tuple[Any, Any]]:
     """Functions and the types of all their arguments."""
-    machine = types.NamedTuple([types.CPointer(from_dtype(dtype)) for dtype in dtypes], Machine)
-    return [(function, (machine, *arguments)) for function, arguments in part]
+    return [(function, (HANDLE, *arguments)) for function, arguments in part]
 
 
 @contextmanager

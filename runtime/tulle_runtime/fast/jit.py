@@ -1,6 +1,6 @@
-"""How functions are compiled: inner ones without doors to Python, and raw pointers instead of arrays.
+"""How functions are compiled: inner ones without doors to Python; and instructions that numba has no name for.
 
-Within the engine arrays travel as pointers: no reference counts, no negative indices, and quick to compile.
+Within the engine arrays are pointers (handle.py): no reference counts, no negative indices, and quick to compile.
 """
 
 from __future__ import annotations
@@ -17,15 +17,6 @@ inner: Any = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 kept: Any = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, cache=True)  # on its own in the cache
 once: Any = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, inline="always")  # for one caller
 inlined: Any = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
-
-
-def _pointer(typingctx: Any, array: Any) -> Any:
-    """A pointer to the first element of a contiguous array, which must stay alive."""
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return context.make_array(signature.args[0])(context, builder, args[0]).data
-
-    return types.CPointer(array.dtype)(array), build
 
 
 def _prefetch(typingctx: Any, array: Any, index: Any) -> Any:
@@ -84,7 +75,6 @@ def _yield_core(typingctx: Any) -> Any:
     return types.void(), build
 
 
-pointer: Any = intrinsic(_pointer)
 prefetch: Any = intrinsic(_prefetch)
 lowest_bit: Any = intrinsic(_lowest_bit)
 load_acquire: Any = intrinsic(_load_acquire)

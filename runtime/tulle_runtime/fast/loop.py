@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from tulle_runtime.fast.jit import inlined, inner, lowest_bit, once, pointer, prefetch
+from tulle_runtime.fast.handle import addresses, handle
+from tulle_runtime.fast.jit import inner, once
 from tulle_runtime.fast.machine import Machine
 from tulle_runtime.fast.meeting import GONE, meet
 from tulle_runtime.fast.pe import pe_event
-from tulle_runtime.fast.router import filled, host_step, router_event
+from tulle_runtime.fast.prefetch import AHEAD, fetch_pes, fetch_routers
+from tulle_runtime.fast.router import host_step, router_event
 from tulle_runtime.fast.wheel import leave_far, wake_near
 from tulle_runtime.fast.words import (
-    E_BASE,
-    ENTRY_WORDS,
     FAR,
     FAULT,
     G_ENTITIES,
@@ -35,14 +35,10 @@ from tulle_runtime.fast.words import (
     G_WORKERS,
     LEFT,
     LIMIT,
-    LINE,
     LOG_FULL,
     MORE,
-    N_WORDS,
     NEAR,
-    Q_FIRST,
     QUIET,
-    ROUTER_WORDS,
 )
 
 
@@ -101,37 +97,6 @@ def _far_to_near(m, t):
         entity = after
 
 
-_SOON, _THEN, _NEXT = 16, 10, 6  # entities that come so many later
-_CHANNEL_LINES, _PE_LINES = 4, 4
-
-
-@inlined
-def _fetch_router(m, soon, then, following):
-    """Fetches what routers will need: the record of one, the entries of one that comes earlier, and the channels that
-    hold wavelets of one that comes earlier still."""
-    prefetch(m.routers, soon * ROUTER_WORDS)
-    prefetch(m.pending, soon)
-    prefetch(m.router_entries, np.int64(m.routers[then * ROUTER_WORDS + Q_FIRST]) * ENTRY_WORDS)
-    first = np.int64(m.routers[following * ROUTER_WORDS + Q_FIRST])
-    left = filled(m, following)
-    while left != 0:
-        base = m.router_entries[(first + lowest_bit(left)) * ENTRY_WORDS + E_BASE]
-        for k in range(_CHANNEL_LINES):
-            prefetch(m.ch, base + k * LINE)
-        left &= left - 1
-
-
-@inlined
-def _fetch_pe(m, soon, following):
-    """The same of PEs."""
-    prefetch(m.pe_base, soon)
-    pb = m.pe_base[following]
-    for k in range(_PE_LINES):
-        prefetch(m.pe, pb + k * LINE)
-    prefetch(m.counts, following * N_WORDS)
-    prefetch(m.counts, following * N_WORDS + 8)
-
-
 @once
 def _cycle(m, t):
     """All that happens in cycle t."""
@@ -142,25 +107,18 @@ def _cycle(m, t):
     routers, pes = m.g[G_ROUTERS], m.g[G_PES]
     entities = m.g[G_ENTITIES]
     count = m.near_count[slot * 2 + 0]
-    for k in range(count):
-        if k + _SOON < count:
-            _fetch_router(
-                m,
-                m.near[slot * entities + k + _SOON],
-                m.near[slot * entities + k + _THEN],
-                m.near[slot * entities + k + _NEXT],
-            )
-        entity = m.near[slot * entities + k]
+    for k in range(slot * entities, slot * entities + count):
+        if k + AHEAD < slot * entities + count:
+            fetch_routers(m, k)
+        entity = m.near[k]
         m.pending[entity] &= keep
         router_event(m, entity, t)
     count = m.near_count[slot * 2 + 1]
-    for k in range(count):
-        if k + _SOON < count:
-            soon = m.near[(slot + 1) * entities - 1 - k - _SOON]
-            following = m.near[(slot + 1) * entities - 1 - k - _NEXT]
-            if soon < routers + pes and following < routers + pes:
-                _fetch_pe(m, soon - routers, following - routers)
-        entity = m.near[(slot + 1) * entities - 1 - k]
+    last = (slot + 1) * entities - 1
+    for k in range(last, last - count, -1):
+        if k - AHEAD > last - count:
+            fetch_pes(m, k)
+        entity = m.near[k]
         m.pending[entity] &= keep
         if entity < routers + pes:
             pe_event(m, entity - routers, entity, t)
@@ -171,52 +129,11 @@ def _cycle(m, t):
     m.near_count[slot * 2 + 1] = 0
 
 
-@once
-def _pointers(a):
-    """The machine with pointers in place of arrays."""
-    return Machine(
-        pointer(a.ch),
-        pointer(a.trees),
-        pointer(a.routers),
-        pointer(a.router_entries),
-        pointer(a.pe),
-        pointer(a.pe_base),
-        pointer(a.place),
-        pointer(a.classes),
-        pointer(a.tasks),
-        pointer(a.code),
-        pointer(a.counts),
-        pointer(a.waited),
-        pointer(a.contended),
-        pointer(a.g),
-        pointer(a.pending),
-        pointer(a.near),
-        pointer(a.near_count),
-        pointer(a.far_head),
-        pointer(a.far_next),
-        pointer(a.far_prev),
-        pointer(a.far_at),
-        pointer(a.link_first),
-        pointer(a.ports),
-        pointer(a.feed),
-        pointer(a.log_port),
-        pointer(a.log_value),
-        pointer(a.log_time),
-        pointer(a.half),
-        pointer(a.word),
-        pointer(a.real),
-        pointer(a.said),
-        pointer(a.left),
-        pointer(a.box),
-        pointer(a.mailed),
-        pointer(a.mail),
-    )
-
-
 @njit(cache=True, nogil=True)
-def run_slice(arrays, events):
-    """Runs from G_TIME on until the run ends or `events` entities were woken; says why it returned."""
-    m = _pointers(arrays)
+def run_events(table, events):
+    """Runs from G_TIME on until the run ends or `events` entities were woken; says why it returned. `table`: the
+    machine's (handle.py)."""
+    m = handle(table)
     until = m.g[G_WOKEN] + events
     while m.g[G_WOKEN] < until:
         t = _next_time(m, m.g[G_TIME])
@@ -241,3 +158,8 @@ def run_slice(arrays, events):
         if m.g[G_PROBE] != 0 and m.g[G_FAULT] == 0 and m.g[G_LAST] >= m.g[G_LATEST]:
             return LIMIT
     return MORE
+
+
+def run_slice(machine: Machine, events: int) -> int:
+    """As `run_events`."""
+    return int(run_events(addresses(machine), events))

@@ -70,7 +70,7 @@ def _attempt(
     """A run; None if it goes `ahead` and does not end `ok` within its limit, since then it is not exact (layout.py)."""
     layout = build(program, target, inputs, ahead=ahead, workers=workers)
     m = layout.machine
-    compile_engine(m)
+    compile_engine()
     limit = _MOST if max_cycles is None else min(max_cycles, _MOST)
     for each in layout.machines:
         each.g[w.G_LATEST] = limit
@@ -112,7 +112,7 @@ def _drive(layout: Layout, log: list[Log], progress: Progress | None) -> int:
         except BaseException:
             first.left[0] = 1  # so that none of the others waits for this worker
             raise
-    return int(why)
+    return why
 
 
 def _take_log(m: Machine) -> Log | None:

@@ -53,7 +53,7 @@ _FAR_BACK = 32  # channels
 def _next_push(m, tree):
     """A cycle before which the source of a tree pushes nothing more than it has."""
     now, source = m.g[G_TIME], m.trees[tree + SOURCE]
-    if m.trees[tree + BOUND] > now:
+    if m.trees[tree + BOUND] >= now:
         return np.int64(m.trees[tree + BOUND])
     bound = now
     if source == ABROAD:

@@ -146,6 +146,7 @@ MOST_WORKERS = LINE  # channels begin at multiples of LINE, which leaves so many
 
 # --- The timing wheel: near events in NEAR buckets of entities, far ones in FAR lists ---
 NEAR = 32
+WIDE = 256  # elements that fit into Machine.row
 MOST_AHEAD = 16  # cycles that an entity may go ahead of the present one
 FAR = 8192
 

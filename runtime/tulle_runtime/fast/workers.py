@@ -41,6 +41,7 @@ def own_arrays(worker: np.ndarray, number: int, g: np.ndarray, out_links: int) -
         "near": np.zeros((w.NEAR, entities), np.int32),
         "near_count": np.zeros((w.NEAR, 2), np.int64),
         "far_head": np.full(w.FAR, -1, np.int32),
+        "row": np.zeros(w.WIDE, np.float32),
         "log_port": np.zeros(log, np.int32),
         "log_value": np.zeros(log, np.int32),
         "log_time": np.zeros(log, np.int64),
