@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 import tulle
 from tulle.__main__ import main
-from tulle.cli.verify import compare
+from tulle.cli.verify import compare, tolerance, verify
 from tulle_ir.artifact import Artifact, manifest_of, read_program_text, write_artifact
 from tulle_ir.diagnostics import Mismatch
 from tulle_runtime.session import Session
@@ -95,27 +97,39 @@ def test_the_wrong_model(path: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_comparison_of_f32() -> None:
     wanted = np.array([[1.0, 2.0], [4.0, 3.0]], np.float32)
-    assert compare("y", wanted + 1e-4, wanted, None).holds
-    worse = compare("y", wanted + 1e-3, wanted, None)
+    assert compare("y", wanted + 1e-4, wanted, tolerance(wanted, None)).holds
+    worse = compare("y", wanted + 1e-3, wanted, tolerance(wanted, None))
     assert not worse.holds
     assert "DIFFERS" in str(worse)
 
 
 def test_comparison_of_f16_allows_twice_the_error_of_rounding() -> None:
     wanted, rounded = np.array([[1.0, 2.0]]), np.array([[1.1, 2.0]])
-    assert compare("y", wanted + 0.19, wanted, rounded).holds
-    assert not compare("y", wanted + 0.21, wanted, rounded).holds
+    allowed = tolerance(wanted, rounded)
+    assert compare("y", wanted + 0.19, wanted, allowed).holds
+    assert not compare("y", wanted + 0.21, wanted, allowed).holds
+
+
+def test_the_last_logits_alone_are_allowed_what_all_logits_are() -> None:
+    wanted, rounded = np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([[1.1, 2.0], [3.0, 5.001]])
+    oracle = SimpleNamespace(exact=lambda _: wanted, rounded=lambda _: rounded, blame=lambda *_: "", path="model.onnx")
+    last = verify(cast(Any, oracle), {"ids": np.arange(2)}, {"logits": wanted[-1:] + 0.19}, "fast")
+    assert (last.rows, last.allowed) == (1, pytest.approx(0.2))
+    with pytest.raises(Mismatch, match="DIFFERS"):
+        verify(cast(Any, oracle), {"ids": np.arange(2)}, {"logits": wanted[-1:] + 0.21}, "fast")
 
 
 def test_another_top_1_counts_where_the_margin_is_wide() -> None:
     wanted, rounded = np.array([[0.0, 1.0], [0.0, 0.1]]), np.array([[0.3, 1.0], [0.0, 0.1]])
-    assert compare("y", np.array([[0.0, 1.0], [0.2, 0.1]]), wanted, rounded).other_top == 0
-    found = compare("y", np.array([[0.55, 0.45], [0.0, 0.1]]), wanted, rounded)
+    allowed = tolerance(wanted, rounded)
+    assert compare("y", np.array([[0.0, 1.0], [0.2, 0.1]]), wanted, allowed).other_top == 0
+    found = compare("y", np.array([[0.55, 0.45], [0.0, 0.1]]), wanted, allowed)
     assert (found.error <= found.allowed, found.other_top, found.holds) == (True, 1, False)
 
 
 def test_nans_and_shapes_never_agree() -> None:
     nan = np.array([[np.nan, 1.0]])
-    assert not compare("y", nan, np.ones((1, 2)), None).holds
+    assert not compare("y", nan, np.ones((1, 2)), 1.0).holds
+    assert not compare("y", np.ones((1, 2)), np.ones((1, 2)), tolerance(np.ones((1, 2)), nan)).holds
     with pytest.raises(Mismatch, match="shape"):
-        compare("y", nan, np.ones((2, 2)), None)
+        compare("y", nan, np.ones((2, 2)), 1.0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tulle.cli.verify import compare
+from tulle.cli.verify import compare, tolerance
 from tulle_compiler.fold import fold_norms
 from tulle_compiler.options import CompileOptions
 from tulle_compiler.pipeline import compile_graph
@@ -62,7 +62,7 @@ def beginning(graph: Graph, index: int) -> Graph:
 def _differs(part: Graph, feed: np.ndarray, outputs_of: Callable[[Graph], np.ndarray], half: bool) -> bool:
     exact = run_graph(part, feed)
     rounded = run_graph(fold_norms(part), feed, "f16") if half else None
-    comparison = compare(part.output.name, outputs_of(part).reshape(exact.shape), exact, rounded)
+    comparison = compare(part.output.name, outputs_of(part).reshape(exact.shape), exact, tolerance(exact, rounded))
     return comparison.error > comparison.allowed
 
 
