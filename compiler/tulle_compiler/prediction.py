@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tulle_compiler.route.ends import HOST
 from tulle_ir.host_links import host_links
 from tulle_ir.placed import Placed
-from tulle_ir.plan import Kernel, Plan
+from tulle_ir.plan import HOST, Kernel, Plan
 from tulle_ir.target import Target
 
 TOKENS = 512  # length of the sequences where the model sets no context
@@ -47,7 +46,7 @@ def behind_last_token(plan: Plan) -> set[int]:
     """The kernels behind one that passes on the last token of a sequence only."""
     once: set[int] = set()
     for k in range(len(plan.kernels)):
-        makers = (net.source.kernel for net in plan.nets if net.sink.kernel == k and net.source.kernel >= 0)
+        makers = (net.source.kernel for net in plan.nets if net.sink.kernel == k and net.source.kernel != HOST)
         if any(maker in once or plan.kernels[maker].params.get("last_only") for maker in makers):
             once.add(k)
     return once

@@ -114,9 +114,12 @@ class Kernel:
         return 1 + max((r.local_color for r in self.internal), default=-1)
 
 
+HOST = -1  # in place of a kernel
+
+
 @dataclass(frozen=True, slots=True)
 class End:
-    """A terminal of a kernel, by index of both; kernel -1 is the host."""
+    """A terminal of a kernel, by index of both; the kernel HOST is the host."""
 
     kernel: int
     terminal: int = 0

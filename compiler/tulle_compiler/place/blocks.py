@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tulle_compiler.route.ends import HOST
-from tulle_ir.plan import Plan
+from tulle_ir.plan import HOST, Plan
 
 
 @dataclass(frozen=True, slots=True)

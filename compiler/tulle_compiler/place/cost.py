@@ -16,8 +16,7 @@ import numpy as np
 
 from tulle_compiler.place.links import HostEnds
 from tulle_compiler.place.wires import Place3, Reach, Wires, frame_of
-from tulle_compiler.route.ends import HOST
-from tulle_ir.plan import Plan
+from tulle_ir.plan import HOST, Plan
 
 SHARING = 2.0
 LATENCY = 0.25

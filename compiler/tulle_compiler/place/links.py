@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tulle_compiler.place.wires import Place3, Wires, frame_of
-from tulle_compiler.route.ends import HOST, approaches_of, line, terminal
+from tulle_compiler.route.ends import approaches_of, line, terminal
 from tulle_compiler.route.shapes import Approach
 from tulle_ir.host_links import host_links
 from tulle_ir.placed import HostLink
-from tulle_ir.plan import Plan
+from tulle_ir.plan import HOST, Plan
 from tulle_ir.program import Port
 from tulle_ir.target import Target
 

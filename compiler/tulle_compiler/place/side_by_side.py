@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import ceil
 
 from tulle_compiler.place.wires import Place3
-from tulle_compiler.route.ends import HOST
 from tulle_ir.geometry import ORIENTATIONS, Orientation
-from tulle_ir.plan import Kernel, Plan
+from tulle_ir.plan import HOST, Kernel, Plan
 
 BLOCK = ("scatter", "linear", "gather")
 

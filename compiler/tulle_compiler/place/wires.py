@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tulle_compiler.route.bundles import path_groups
-from tulle_compiler.route.ends import HOST, approaches_of, source_of, terminal
+from tulle_compiler.route.ends import approaches_of, source_of, terminal
 from tulle_compiler.route.shapes import (
     AXIS,
     Approach,
@@ -23,7 +23,7 @@ from tulle_compiler.route.shapes import (
 )
 from tulle_compiler.route.trace import fault
 from tulle_ir.geometry import ORIENTATIONS, Frame
-from tulle_ir.plan import Kernel, Net, Plan, Terminal
+from tulle_ir.plan import HOST, Kernel, Net, Plan, Terminal
 
 FAR = 1 << 20
 NOWHERE = Bounds((-FAR, FAR), (-FAR, FAR))

@@ -22,7 +22,7 @@ from tulle_compiler.partition_tiles import balanced_tiles, deal
 from tulle_compiler.plan.layouts import WIRES, Alone, Layout, drain, late
 from tulle_compiler.plan.lower import Stage
 from tulle_ir.code import DType
-from tulle_ir.plan import End, HostNet, Kernel, Net
+from tulle_ir.plan import HOST, End, HostNet, Kernel, Net
 
 
 def is_alone(stages: list[Stage]) -> bool:
@@ -122,10 +122,10 @@ class _Builder:
         into, out = int(scatter.params["links"]), int(gather.params["links"])
         for t in range(into):
             name = f"{scatter.name}{suffix}.in{t}"
-            self._with_host(self.host[0], name, End(-1), End(first, t), made.inputs, into)
+            self._with_host(self.host[0], name, End(HOST), End(first, t), made.inputs, into)
         for t in range(out):
             name = f"{gather.name}{suffix}.out{t}"
-            self._with_host(self.host[1], name, End(first + 2, t), End(-1), made.outputs, out)
+            self._with_host(self.host[1], name, End(first + 2, t), End(HOST), made.outputs, out)
 
     def _cut(self, weight: np.ndarray) -> tuple[Partition, Partition]:
         """Input and output lanes of a part."""

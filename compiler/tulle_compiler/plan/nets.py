@@ -6,7 +6,7 @@ from tulle_compiler.plan.kernels import Kernels
 from tulle_compiler.plan.lower import Wire
 from tulle_ir import graph as ops
 from tulle_ir.code import DType
-from tulle_ir.plan import End, HostNet, Kernel, Net
+from tulle_ir.plan import HOST, End, HostNet, Kernel, Net
 
 HOST_PORTS = ("ids", "in", "out")  # how the names of terminals towards the host begin
 
@@ -47,7 +47,7 @@ class Nets:
         name, terminals = self.problem.stages[k].name, self.kernels[k].terminals
         links = [t for t, terminal in enumerate(terminals) if terminal.name.startswith(HOST_PORTS)]
         form = self._host_wavelets(k, len(links))
-        ends = [(End(-1), End(k, t)) if is_input else (End(k, t), End(-1)) for t in links]
+        ends = [(End(HOST), End(k, t)) if is_input else (End(k, t), End(HOST)) for t in links]
         return [Net(f"{name}.{terminals[t].name}", *pair, 1, *form) for t, pair in zip(links, ends, strict=True)]
 
     def _host_wavelets(self, i: int, links: int) -> tuple[DType, int]:

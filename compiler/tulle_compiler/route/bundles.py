@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tulle_compiler.route.ends import HOST, Frames, starts_inside, terminal
+from tulle_compiler.route.ends import Frames, starts_inside, terminal
 from tulle_compiler.route.shapes import PORTS, Pair, Path
 from tulle_ir.geometry import Frame
 from tulle_ir.placed import HostLink
-from tulle_ir.plan import Entry, Net, Plan
+from tulle_ir.plan import HOST, Entry, Net, Plan
 from tulle_ir.program import Affine, Bundle, Leg, Port
 
 Groups = tuple[tuple[Bundle, ...], ...]  # bundles by color group; their color is the group's number

@@ -8,12 +8,12 @@ from functools import cached_property
 from itertools import chain
 
 from tulle_compiler.route.bundles import Groups, edge_groups, path_groups
-from tulle_compiler.route.ends import HOST, NetEnds, net_ends
+from tulle_compiler.route.ends import NetEnds, net_ends
 from tulle_compiler.route.shapes import Around, Bounds, Path, simple_paths, winding_paths
 from tulle_compiler.route.trace import Trace, fault, trace
 from tulle_ir.geometry import Frame
 from tulle_ir.placed import HostLink, Placed
-from tulle_ir.plan import Net, Plan
+from tulle_ir.plan import HOST, Net, Plan
 
 SIMPLE, WINDING = 24, 200  # paths looked at
 # Places tried for a free leg, of simple paths and of winding ones, by nets of several lanes and of one.

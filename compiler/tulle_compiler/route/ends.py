@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from tulle_compiler.route.shapes import DIRECTION, SIGN, Approach, Source, sources
 from tulle_ir.geometry import Frame
 from tulle_ir.placed import HostLink
-from tulle_ir.plan import Entry, Net, Plan, Terminal
+from tulle_ir.plan import HOST, Entry, Net, Plan, Terminal
 from tulle_ir.program import Affine
 
-HOST = -1
 Frames = Sequence[Frame] | Mapping[int, Frame]
 
 

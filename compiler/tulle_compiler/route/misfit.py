@@ -6,7 +6,7 @@ import numpy as np
 
 from tulle_ir.diagnostics import DoesNotFit
 from tulle_ir.placed import Placed
-from tulle_ir.plan import End
+from tulle_ir.plan import HOST, End
 
 LEVERS = "a larger --mesh (more room between regions), fewer lanes (smaller regions), another --seed"
 
@@ -38,7 +38,7 @@ def too_many_colors(placed: Placed, usable: int, used: int) -> DoesNotFit:
 
 def _end(placed: Placed, end: End, index: int) -> str:
     """A net's end with its place."""
-    if end.kernel < 0:
+    if end.kernel == HOST:
         link = placed.links[index]
         return f"the host link at ({link.x}, {link.y})" if link else "the host"
     region = list(np.array(placed.frames[end.kernel].region).tolist())

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tulle_compiler.route.ends import HOST, terminal
-from tulle_ir.plan import Net, Plan
+from tulle_compiler.route.ends import terminal
+from tulle_ir.plan import HOST, Net, Plan
 
 Group = tuple[int, int]  # kernel, order group
 

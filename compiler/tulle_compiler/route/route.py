@@ -6,17 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from tulle_compiler.prediction import behind_last_token
 from tulle_compiler.route.candidates import Candidate, candidates
 from tulle_compiler.route.check import conflicts
 from tulle_compiler.route.colors import Coloring, assign_colors
-from tulle_compiler.route.ends import HOST, NetEnds, net_ends
+from tulle_compiler.route.ends import NetEnds, net_ends
 from tulle_compiler.route.footprint import Footprint
 from tulle_compiler.route.load import Load
 from tulle_compiler.route.misfit import no_path, too_many_colors
 from tulle_compiler.route.orders import Orders, net_groups
 from tulle_compiler.route.trace import Trace, trace
 from tulle_ir.placed import Placed
-from tulle_ir.plan import Plan
+from tulle_ir.plan import HOST, Plan
 from tulle_ir.progress import steps
 from tulle_ir.routed import NetRoute, Routed
 from tulle_ir.target import Target, load_target
@@ -101,8 +102,12 @@ def _most_wavelets(plan: Plan) -> list[int]:
 
 
 def _period(plan: Plan) -> float:
-    """Cycles in which each chunk follows the one before, if no link has to carry more wavelets than that."""
-    return max([*(kernel.cost.predicted for kernel in plan.kernels), *(net.wavelets for net in plan.nets)])
+    """Cycles in which each chunk follows the one before, if no link has to carry more wavelets than that. What sees the
+    last token of a sequence only does not count: it has no part in most chunks."""
+    once = behind_last_token(plan)
+    kernels = (kernel.cost.predicted for k, kernel in enumerate(plan.kernels) if k not in once)
+    nets = (net.wavelets for net in plan.nets if net.source.kernel not in once)
+    return max([*kernels, *nets])
 
 
 @dataclass(frozen=True, slots=True)

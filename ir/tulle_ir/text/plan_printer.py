@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from tulle_ir.plan import ORIGIN, End, Entry, HostNet, InternalRoute, Kernel, KernelCost, Net, Plan, Terminal
+from tulle_ir.plan import HOST, ORIGIN, End, Entry, HostNet, InternalRoute, Kernel, KernelCost, Net, Plan, Terminal
 from tulle_ir.text.array_text import Arrays, density
 from tulle_ir.text.lexical import key, real, string
 from tulle_ir.text.path_printer import INDENT, affine_point, braces, leg, path
@@ -105,7 +105,7 @@ def _net(net: Net, plan: Plan) -> str:
 
 
 def _end(end: End, plan: Plan) -> str:
-    if end.kernel < 0:
+    if end.kernel == HOST:
         return "host"
     kernel = plan.kernels[end.kernel]
     return f"{string(kernel.name)}.{key(kernel.terminals[end.terminal].name)}"

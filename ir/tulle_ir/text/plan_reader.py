@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lark import Token, v_args
 
-from tulle_ir.plan import End, HostNet, Kernel, Net, Plan
+from tulle_ir.plan import HOST, End, HostNet, Kernel, Net, Plan
 from tulle_ir.text.class_reader import all_of, element_type
 from tulle_ir.text.fabric_reader import size_of
 from tulle_ir.text.kernel_reader import KernelReader, Setting, arrays_of, settings_of
@@ -114,7 +114,7 @@ def _net(net: NamedNet, kernels: Sequence[Kernel], index: Index) -> Net:
 
 def _end(end: NamedEnd, kernels: Sequence[Kernel], index: Index) -> End:
     if end.kernel is None or end.terminal is None:
-        return End(-1)
+        return End(HOST)
     kernel = find(end.kernel, index, "kernel")
     names = [terminal.name for terminal in kernels[kernel].terminals]
     terminals = index_of(names, f"terminal of '{end.kernel}'", end.terminal)

@@ -8,10 +8,8 @@ through further kernels before it arrives. And every kernel is fed.
 
 from __future__ import annotations
 
-from tulle_ir.plan import Kernel, Plan
+from tulle_ir.plan import HOST, Kernel, Plan
 from tulle_ir.verify.findings import Findings
-
-HOST = -1
 
 
 def check_flow(plan: Plan, findings: Findings) -> None:

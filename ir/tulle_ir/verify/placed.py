@@ -6,9 +6,10 @@ import numpy as np
 
 from tulle_ir.host_links import host_links
 from tulle_ir.placed import HostLink, Placed
+from tulle_ir.plan import HOST
 from tulle_ir.target import Target
 from tulle_ir.verify.findings import Findings
-from tulle_ir.verify.plan import HOST, kernel_path, net_path
+from tulle_ir.verify.plan import kernel_path, net_path
 
 FREE = -1
 

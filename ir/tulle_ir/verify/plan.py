@@ -7,13 +7,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tulle_ir.plan import End, Kernel, Net, Plan, Terminal
+from tulle_ir.plan import HOST, End, Kernel, Net, Plan, Terminal
 from tulle_ir.program import Affine, Bundle, Port
 from tulle_ir.target import Target
 from tulle_ir.verify.findings import Findings
 from tulle_ir.verify.flow import check_flow
 
-HOST = -1
 Rectangle = tuple[int, int]
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from tulle_ir.geometry import Frame
-from tulle_ir.plan import Kernel, Net
+from tulle_ir.plan import HOST, Kernel, Net
 from tulle_ir.program import Affine, Bundle, Program, Route
 from tulle_ir.routed import NetRoute, Routed
 from tulle_ir.routes import INDEX, RAMP, RouteEntries, RouteFinding, check_links, expand_routes
 from tulle_ir.target import Target
 from tulle_ir.verify.findings import Findings
-from tulle_ir.verify.plan import HOST, kernel_path, net_path, terminal_of
+from tulle_ir.verify.plan import kernel_path, net_path, terminal_of
 
 COLORS = 256  # keys are router * COLORS + color
 
