@@ -26,8 +26,8 @@ from pathlib import Path
 from tulle.__main__ import main
 begin = sys.argv.pop()
 status = main()
-from tulle_runtime.fast.loop import run_events
-(compiled,) = run_events.overloads.values()
+from tulle_runtime.fast.loop import run_slice
+(compiled,) = run_slice.overloads.values()
 name = compiled.fndesc.llvm_func_name
 Path(begin).write_text(str(compiled.library.get_pointer_to_function(name)))
 sys.exit(status)
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> None:
 
 def _object(folder: Path) -> Path:
     """The compiled engine as an object file, out of numba's cache."""
-    (cached,) = folder.glob("**/loop.run_events*.nbc")
+    (cached,) = folder.glob("**/loop.run_slice*.nbc")
     data = cached.read_bytes()
     file = folder / "engine.o"
     file.write_bytes(data[data.index(b"\x7fELF") :])

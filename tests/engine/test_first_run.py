@@ -52,5 +52,5 @@ def test_a_later_run_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     run_fast(chains(4, 2, 8), target, [])  # now the engine is in the cache, and in this process
     monkeypatch.setattr(first, "_start_helper", lambda: pytest.fail("a helper was started"))
     first.compile_engine()
-    monkeypatch.setattr(first, "run_events", SimpleNamespace(overloads={}, __name__="run_events"))
+    monkeypatch.setattr(first, "run_slice", SimpleNamespace(overloads={}, __name__="run_slice"))
     first.compile_engine()

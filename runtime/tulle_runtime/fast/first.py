@@ -22,7 +22,7 @@ from tulle_ir.progress import steps
 from tulle_runtime.fast.axpy import axpy_cost
 from tulle_runtime.fast.fetch import fetch, runnable
 from tulle_runtime.fast.handle import HANDLE
-from tulle_runtime.fast.loop import run_events
+from tulle_runtime.fast.loop import run_slice
 from tulle_runtime.fast.main import complete, memory_effect
 from tulle_runtime.fast.router import router_event
 from tulle_runtime.fast.steps import fabric_run
@@ -49,16 +49,16 @@ _HELP = "from tulle_runtime.fast.first import help_out; help_out()"
 
 def compile_engine() -> None:
     """Compiles what a run needs, unless that was done before, by this process or by one that left it in the cache."""
-    kept = Path(os.environ["NUMBA_CACHE_DIR"]).glob(f"*/loop.{run_events.__name__}-*.nbi")
-    if run_events.overloads or any(kept):
+    kept = Path(os.environ["NUMBA_CACHE_DIR"]).glob(f"*/loop.{run_slice.__name__}-*.nbi")
+    if run_slice.overloads or any(kept):
         return
     helper = _start_helper()
     try:
         with _without_collecting():
             table = types.Array(uint64, 1, "C")
-            everything = [*_typed(HERE), (run_events, (table, int64))]
+            everything = [*_typed(HERE), (run_slice, (table, int64))]
             for function, arguments in steps("compile engine", everything, "parts"):
-                if function is run_events and helper is not None:
+                if function is run_slice and helper is not None:
                     with suppress(subprocess.TimeoutExpired):
                         helper.wait(_PATIENCE)
                 function.compile(arguments)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from tulle_runtime.fast.handle import addresses, handle
+from tulle_runtime.fast.handle import handle
 from tulle_runtime.fast.jit import inner, once
-from tulle_runtime.fast.machine import Machine
 from tulle_runtime.fast.meeting import GONE, meet
 from tulle_runtime.fast.pe import pe_event
 from tulle_runtime.fast.prefetch import AHEAD, fetch_pes, fetch_routers
@@ -130,7 +129,7 @@ def _cycle(m, t):
 
 
 @njit(cache=True, nogil=True)
-def run_events(table, events):
+def run_slice(table, events):
     """Runs from G_TIME on until the run ends or `events` entities were woken; says why it returned. `table`: the
     machine's (handle.py)."""
     m = handle(table)
@@ -158,8 +157,3 @@ def run_events(table, events):
         if m.g[G_PROBE] != 0 and m.g[G_FAULT] == 0 and m.g[G_LAST] >= m.g[G_LATEST]:
             return LIMIT
     return MORE
-
-
-def run_slice(machine: Machine, events: int) -> int:
-    """As `run_events`."""
-    return int(run_events(addresses(machine), events))

@@ -12,6 +12,7 @@ from tulle_ir.target import Target
 from tulle_runtime.fast import sram
 from tulle_runtime.fast import words as w
 from tulle_runtime.fast.first import compile_engine
+from tulle_runtime.fast.handle import addresses
 from tulle_runtime.fast.layout import Layout, build
 from tulle_runtime.fast.loop import run_slice
 from tulle_runtime.fast.machine import Machine
@@ -98,13 +99,14 @@ def _attempt(
 
 def _drive(layout: Layout, log: list[Log], progress: Progress | None) -> int:
     """Runs slices until the run ends, and says why; Python's signals are handled in between."""
-    first, *others = layout.machines
+    first = layout.machine
+    table, *tables = map(addresses, layout.machines)
     why = w.MORE
-    with ThreadPoolExecutor(max(1, len(others))) as pool:
+    with ThreadPoolExecutor(max(1, len(tables))) as pool:
         try:
             while why in (w.MORE, w.LOG_FULL):
-                slices = [pool.submit(run_slice, m, _SLICE) for m in others]
-                why = run_slice(first, _SLICE)
+                slices = [pool.submit(run_slice, other, _SLICE) for other in tables]
+                why = run_slice(table, _SLICE)
                 wait(slices)
                 log += [taken for m in layout.machines if (taken := _take_log(m))]
                 if progress is not None:
@@ -112,7 +114,7 @@ def _drive(layout: Layout, log: list[Log], progress: Progress | None) -> int:
         except BaseException:
             first.left[0] = 1  # so that none of the others waits for this worker
             raise
-    return why
+    return int(why)
 
 
 def _take_log(m: Machine) -> Log | None:
