@@ -15,9 +15,24 @@ from tulle_ir.geometry import Frame
 from tulle_ir.placed import HostLink, Placed
 from tulle_ir.plan import HOST, Net, Plan
 
-SIMPLE, WINDING = 24, 200  # paths looked at
-# Places tried for a free leg, of simple paths and of winding ones, by nets of several lanes and of one.
-CHOICES, SINGLE_CHOICES = (4, 2), (16, 4)
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How many paths a net looks at. `places`: tried for a free leg; `checked`: the shortest paths; these for simple
+    paths, then for winding ones. `compared`: the shortest valid ones."""
+
+    places: tuple[int, int]
+    checked: tuple[int, int]
+    compared: int
+
+
+SEVERAL_LANES = Effort((4, 2), (24, 200), 6)
+ONE_LANE = Effort((16, 4), (200, 200), 64)  # which may fill its wire alone
+
+
+def effort_of(net: Net) -> Effort:
+    """How hard this one looks."""
+    return ONE_LANE if net.lanes == 1 else SEVERAL_LANES
 
 
 @dataclass(frozen=True)
@@ -50,13 +65,13 @@ def candidates(placed: Placed, index: int, winding: bool) -> Iterator[Candidate]
     bounds = Bounds((0, width - 1), (0, height - 1))
     regions = [frames[end.kernel].region for end in (net.source, net.sink) if end.kernel != HOST]
     around = Around(tuple((x, x + w) for x, _, w, _ in regions), tuple((y, y + h) for _, y, _, h in regions))
-    paths = _sorted(ends, net.lanes, bounds, around if winding else None)
-    yield from _checked(plan, net, frames, link, paths[: WINDING if winding or net.lanes == 1 else SIMPLE])
+    paths = _sorted(ends, net, bounds, around if winding else None)
+    yield from _checked(plan, net, frames, link, paths[: effort_of(net).checked[winding]])
 
 
-def _sorted(ends: NetEnds, lanes: int, bounds: Bounds, around: Around | None) -> list[Path]:
+def _sorted(ends: NetEnds, net: Net, bounds: Bounds, around: Around | None) -> list[Path]:
     """Simple paths, or winding ones around some regions, the shortest first."""
-    simple, winding = SINGLE_CHOICES if lanes == 1 else CHOICES
+    lanes, (simple, winding) = net.lanes, effort_of(net).places
     paths = (
         simple_paths(ends.source, approach, lanes, bounds, simple)
         if around is None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from tulle_compiler.prediction import behind_last_token
-from tulle_compiler.route.candidates import Candidate, candidates
+from tulle_compiler.route.candidates import Candidate, candidates, effort_of
 from tulle_compiler.route.check import conflicts
 from tulle_compiler.route.colors import Coloring, assign_colors
 from tulle_compiler.route.ends import NetEnds, net_ends
@@ -31,13 +31,10 @@ CROWDING = 4.0  # hops of one lane that a router beyond the comfortable number o
 class Route:
     """Route and color every net.
 
-    choices: valid paths compared per net of several lanes; single_lane_choices: per net of one, which may fill its wire
-    alone. attempts: how often all nets are routed anew, avoiding crowded routers more, when there are too few colors.
+    attempts: how often all nets are routed anew, avoiding crowded routers more, when there are too few colors.
     target: in place of the one that the plan names.
     """
 
-    choices: int = 6
-    single_lane_choices: int = 64
     attempts: int = 5
     target: Target | None = None
 
@@ -80,8 +77,7 @@ class Route:
                 if winding and best is not None and not thorough and not prices.overfull(best[1]):
                     break
                 fitting = (c for c in candidates(placed, index, winding) if orders.allows(groups, c.flipped))
-                most_paths = self.choices if net.lanes > 1 else self.single_lane_choices
-                best = prices.cheapest(best, islice(fitting, most_paths))
+                best = prices.cheapest(best, islice(fitting, effort_of(net).compared))
             if best is None:
                 raise no_path(placed, index)
             chosen[index] = candidate = best[1]
