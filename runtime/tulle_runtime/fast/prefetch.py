@@ -109,6 +109,7 @@ def fetch_pes(m, k):
     pe = m.near[k - AHEAD] - routers
     if pe < pes:
         prefetch(m.pe_base, pe)
+        prefetch(m.pending, pe + routers)
     pe = m.near[k - _THIRD] - routers
     if pe < pes:
         _fetch_record(m, pe)
