@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny import BANK, DISPATCH, FIRST, Run, f32, tiny
+from tiny import BANK, DISPATCH, FIRST, Run, bits, f32, tiny
 
 from tulle_ir.program import Program
 from tulle_runtime.result import RunResult
@@ -62,6 +62,17 @@ def test_cost_and_counts(run: Run, code: str, expected: int, axpys: int, macs: i
 
 def test_f16_sources_run_two_elements_per_slot(run: Run) -> None:
     assert cost(run, program("axpy y(4), w[0], x over 3", dtype=np.float16))[0] == 1 + 2 * (1 + 2)
+
+
+def test_entries_see_what_earlier_ones_wrote_over_x(run: Run) -> None:
+    """x lies where row 0 does."""
+    memory = bytearray(np.array([1.5, -3, 7, 0.25] * 3, np.float32).tobytes())
+    y, x = np.frombuffer(memory, np.float32), np.frombuffer(memory, np.float16)
+    beside = program("axpy y(4), w[0], x over 4 mov %out, y over 12", dtype=np.float16, x_address=Y, y=y.copy())
+    for j in range(4):
+        y[j] += np.float32(2) * np.float32(x[j])
+    y[8:] = -x[:4].astype(np.float32)
+    assert bits(run(beside).outputs[0][0].values.view(np.float32)) == bits(y)
 
 
 def test_a_bank_conflict_of_x_and_the_row_doubles_an_entry(run: Run) -> None:

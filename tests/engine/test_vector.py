@@ -50,6 +50,21 @@ def test_each_element_is_complete_before_the_next_is_read(run: Run) -> None:
     assert result_of(run, "fma y(0, 0), a, a over 4", ARRAYS, "y")[0] == 10 + 1 + 4 + 9 + 0.25
 
 
+def test_rows_of_sums_that_overwrite_their_input_are_read_as_written(run: Run) -> None:
+    """The second of three rows of sums lies where the row of inputs does, which the first and the third read too."""
+    sums, weights, inputs = np.arange(24, dtype=np.float32), f16(0.5, 2, -1), np.linspace(-2, 2, 8).astype(np.float16)
+    memory = bytearray(sums.tobytes())
+    memory[32:48] = inputs.tobytes()
+    y, x = np.frombuffer(memory, np.float32), np.frombuffer(memory, np.float16)[16:24]
+    loaded = {"y": (32, y.copy()), "w": (BANK, weights), "x": (64, inputs)}
+    for row in range(3):
+        for j in range(8):
+            y[8 * row + j] += np.float32(weights[row]) * np.float32(x[j])
+    found = result_of(run, "fma y(8), w(1, 0), x(0, 1) over 3, 8", loaded, "y")
+    assert bits(found) == bits(y)
+    assert not np.array_equal(y[16:], sums[16:] - np.float32(inputs))  # the third row saw other inputs than the first
+
+
 def test_fma_rounds_the_product_and_then_the_sum(run: Run) -> None:
     a, y = np.float32(1 + 2**-12), np.float32(-(1 + 2**-11))
     arrays = {"a": (0, np.array([a])), "y": (BANK, np.array([y]))}
