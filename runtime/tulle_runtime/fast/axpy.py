@@ -114,18 +114,15 @@ def axpy_effect(m, pb, row):
     stride = np.int64(m.code[row + R_D + O_S0])
     low = sram - min((n - 1) * y1, 0)
     high = sram + m.pe[pb + EXTENT] - size_of(kind_y) - max((n - 1) * y1, 0)
-    wide = widen(m, kind_x, x, x1, kind_y, y1, n)
-    for e in range(np.int64(m.half[ptr]), np.int64(m.half[ptr + 1])):
+    first, end = np.int64(m.half[ptr]), np.int64(m.half[ptr + 1])
+    wide = end > first + 1 and widen(m, kind_x, x, x1, kind_y, y1, n)
+    for e in range(first, end):
         stored = np.int64(m.half[rows + e])
         value = to_float(kind_v, load_bits(m, kind_v, values + e * size_of(kind_v)))
         at = y + (stored & ROW) * stride
         if at < low or at > high:
             return  # the table was overwritten by the instruction itself
-        wide = wide and apart(x, at, n)
-        if wide:
-            add_wide(m, at, value, n, stored & SET != 0)
-        else:
-            add_row(m, kind_x, x, x1, kind_y, at, y1, value, n, stored & SET != 0)
+        wide = add_one_of(m, wide, kind_x, x, x1, kind_y, at, y1, value, n, stored & SET != 0)
 
 
 @inlined
@@ -140,15 +137,14 @@ def widen(m, kind_x, x, x1, kind_y, y1, n):
 
 
 @inlined
-def apart(x, y, n):
-    """Whether what is written to f32 row y leaves f16 row x, n elements each, as it is."""
-    return y + 4 * n <= x or x + 2 * n <= y
-
-
-@inlined
-def add_wide(m, y, value, n, fresh):
-    """One AXPY from the row that was widened to byte y of all SRAM."""
-    _axpy_f32(m.real, y >> 2, m.row, 0, value, n, fresh)
+def add_one_of(m, wide, kind_x, x, x1, kind_y, y, y1, value, n, fresh):
+    """As `add_row`, one of several AXPYs from x. `wide`: x was widened and is still the same; returns whether it is
+    after this one."""
+    if wide and (y + 4 * n <= x or x + 2 * n <= y):
+        _axpy_f32(m.real, y >> 2, m.row, 0, value, n, fresh)
+        return True
+    add_row(m, kind_x, x, x1, kind_y, y, y1, value, n, fresh)
+    return False
 
 
 @inlined

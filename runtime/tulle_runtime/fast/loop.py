@@ -9,7 +9,7 @@ from tulle_runtime.fast.handle import handle
 from tulle_runtime.fast.jit import inner, once
 from tulle_runtime.fast.meeting import GONE, meet
 from tulle_runtime.fast.pe import pe_event
-from tulle_runtime.fast.prefetch import AHEAD, fetch_pes, fetch_routers
+from tulle_runtime.fast.prefetch import LEAD, fetch_pes, fetch_routers
 from tulle_runtime.fast.router import host_step, router_event
 from tulle_runtime.fast.wheel import leave_far, wake_near
 from tulle_runtime.fast.words import (
@@ -106,16 +106,17 @@ def _cycle(m, t):
     routers, pes = m.g[G_ROUTERS], m.g[G_PES]
     entities = m.g[G_ENTITIES]
     count = m.near_count[slot * 2 + 0]
-    for k in range(slot * entities, slot * entities + count):
-        if k + AHEAD < slot * entities + count:
+    first = slot * entities
+    for k in range(first, first + count):
+        if k + LEAD < first + count:
             fetch_routers(m, k)
         entity = m.near[k]
         m.pending[entity] &= keep
         router_event(m, entity, t)
     count = m.near_count[slot * 2 + 1]
-    last = (slot + 1) * entities - 1
+    last = first + entities - 1
     for k in range(last, last - count, -1):
-        if k - AHEAD > last - count:
+        if k - LEAD > last - count:
             fetch_pes(m, k)
         entity = m.near[k]
         m.pending[entity] &= keep

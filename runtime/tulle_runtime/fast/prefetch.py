@@ -47,16 +47,16 @@ from tulle_runtime.fast.words import (
     THREAD_WORDS,
 )
 
-AHEAD = 16  # entities from the first look to the entity's turn
+LEAD = 16  # entities from the first look to the entity's turn
 _SECOND, _THIRD, _LAST = 10, 6, 3
 _CHANNEL_LINES, _PE_LINES = 4, 4
 
 
 @inlined
 def fetch_routers(m, k):
-    """What the routers m.near[k + 1] to m.near[k + AHEAD] need, while m.near[k] has its turn."""
-    prefetch(m.routers, m.near[k + AHEAD] * ROUTER_WORDS)
-    prefetch(m.pending, m.near[k + AHEAD])
+    """What the routers m.near[k + 1] to m.near[k + LEAD] need, while m.near[k] has its turn."""
+    prefetch(m.routers, m.near[k + LEAD] * ROUTER_WORDS)
+    prefetch(m.pending, m.near[k + LEAD])
     first = m.routers[m.near[k + _SECOND] * ROUTER_WORDS + Q_FIRST]
     prefetch(m.router_entries, first * ENTRY_WORDS)
     _fetch_filled(m, m.near[k + _THIRD])
@@ -104,9 +104,9 @@ def _fetch_channel(m, base):
 
 @inlined
 def fetch_pes(m, k):
-    """What m.near[k - 1] to m.near[k - AHEAD] need, which are PEs and host links, while m.near[k] has its turn."""
+    """What m.near[k - 1] to m.near[k - LEAD] need, which are PEs and host links, while m.near[k] has its turn."""
     routers, pes = m.g[G_ROUTERS], m.g[G_PES]
-    pe = m.near[k - AHEAD] - routers
+    pe = m.near[k - LEAD] - routers
     if pe < pes:
         prefetch(m.pe_base, pe)
         prefetch(m.pending, pe + routers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tulle_runtime.fast.axpy import add_row, add_wide, apart, widen
+from tulle_runtime.fast.axpy import add_one_of, widen
 from tulle_runtime.fast.banks import SEVERAL, conflicting_steps, group_of, same_group
 from tulle_runtime.fast.jit import inlined, inner
 from tulle_runtime.fast.numbers import apply, from_bits
@@ -156,14 +156,10 @@ def vector_effect(m, pb, row):
     a0, a1 = np.int64(m.code[row + R_A + O_S0]), np.int64(m.code[row + R_A + O_S1])
     b0, b1 = np.int64(m.code[row + R_B + O_S0]), np.int64(m.code[row + R_B + O_S1])
     if op in (MUL, FMA) and has_b and not fixed_b and _scales(m, row, d, a, n0, n1):
-        wide = b0 == 0 and widen(m, kind_b, b, b1, kind_d, d1, n1)
+        wide = b0 == 0 and n0 > 1 and widen(m, kind_b, b, b1, kind_d, d1, n1)
         for i in range(n0):
             x = to_float(kind_a, load_bits(m, kind_a, a + i * a0))
-            wide = wide and apart(b, d + i * d0, n1)
-            if wide:
-                add_wide(m, d + i * d0, x, n1, op == MUL)
-            else:
-                add_row(m, kind_b, b + i * b0, b1, kind_d, d + i * d0, d1, x, n1, op == MUL)
+            wide = add_one_of(m, wide, kind_b, b + i * b0, b1, kind_d, d + i * d0, d1, x, n1, op == MUL)
         return
     for i in range(n0):
         if copies:

@@ -123,6 +123,9 @@ NOTHING, BLOCKS, WAITS = range(3)  # WAITS + q: for input queue q, or for the ne
 END_MARK = 0xFFFF  # index
 ROW, SET = 0x7FFF, 0x8000  # a row index, and the mark of the first entry of its row
 
+# --- AXPYs ---
+WIDE = 256  # elements that fit into Machine.row
+
 # --- Faults ---
 OUT_OF_BOUNDS, QUEUE_VIOLATION, DIVISION_BY_ZERO, BAD_COLUMN = range(1, 5)
 FAULT_KINDS = ("", "out of bounds", "queue violation", "division by zero", "column out of table")
@@ -146,7 +149,6 @@ MOST_WORKERS = LINE  # channels begin at multiples of LINE, which leaves so many
 
 # --- The timing wheel: near events in NEAR buckets of entities, far ones in FAR lists ---
 NEAR = 32
-WIDE = 256  # elements that fit into Machine.row
 MOST_AHEAD = 16  # cycles that an entity may go ahead of the present one
 FAR = 8192
 
