@@ -41,4 +41,4 @@ def tulle(*arguments: str | Path, **environment: str) -> Measured:
             log.seek(0)
             failure = f"tulle {arguments[0]} failed with {os.waitstatus_to_exitcode(status)}"
             raise SystemExit(f"{log.read().decode()}{failure}")
-    return Measured(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
+    return Measured(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e9)
