@@ -45,15 +45,15 @@ def differences(a: RunResult, b: RunResult) -> list[str]:
 
 
 def both(case: Case, monkeypatch: pytest.MonkeyPatch) -> RunResult:
-    """Runs a case on both engines, the fast one with one worker and with three that have rows in turn; asserts that
-    they agree, and returns the result."""
+    """Runs a case on both engines, the fast one with one worker, with three that have rows in turn and with two that
+    have pairs of rows; asserts that they agree, and returns the result."""
     machines = []
     build = engine.build
     monkeypatch.setattr(engine, "build", lambda *args: machines.append(build(*args)) or machines[-1])
     limit = PATIENCE if case.max_cycles is None else case.max_cycles
     expected = run_reference(case.program, case.target, case.inputs, limit)
-    monkeypatch.setattr(workers, "STRIPE", 1)
-    for number in (1, 3):
+    for number, stripe in ((1, 1), (3, 1), (2, 2)):
+        monkeypatch.setattr(workers, "STRIPE", stripe)
         memory: dict[tuple[int, int], bytes] = {}
 
         def dump(x: int, y: int, data: np.ndarray, memory: dict[tuple[int, int], bytes] = memory) -> None:

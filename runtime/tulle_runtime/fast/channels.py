@@ -29,7 +29,9 @@ from tulle_runtime.fast.words import (
     INFLIGHT,
     LAST_POP,
     LATENCY,
+    POP_THERE,
     PRODUCER,
+    PUSH_THERE,
     Q_FILLED,
     RANK_SHIFT,
     RING,
@@ -90,7 +92,7 @@ def push(m, base, value, t):
     m.g[G_HOPS] += m.ch[base + HOPS]
     consumer = m.ch[base + CONSUMER]
     if consumer == ELSEWHERE:
-        post(m, m.ch[base + ADDRESS], value, visible)
+        post(m, m.ch[base + ADDRESS], PUSH_THERE, value, visible)
     elif n == 0:
         if consumer < m.g[G_ROUTERS]:
             m.routers[consumer * ROUTER_WORDS + Q_FILLED] |= 1 << (m.ch[base + CAPACITY] >> RANK_SHIFT)
@@ -113,7 +115,7 @@ def pop(m, base, t):
     m.ch[base + LAST_POP] = t
     producer = m.ch[base + PRODUCER]
     if producer < 0:
-        post(m, producer, 0, t)
+        post(m, -1 - producer, POP_THERE, 0, t)
     elif n == capacity and producer & 1:
         m.ch[base + PRODUCER] = producer - 1
         wake(m, producer >> 1, t + m.ch[base + CREDIT])

@@ -68,7 +68,7 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
     counts[:, (w.N_FIRST, w.N_LAST, w.N_EPOCH)] = -1
     counts[:, w.N_COST_OF] = w.N_CONTROL_SLOTS
     pe, pe_base = pe_records(program, flats, class_first, memory.starts, place, channels)
-    memory.load(program)
+    memory.wait()
     feed, port_rows = ports.rows(inputs, channels.mouth)
     if ahead:
         set_ahead(pe, pe_base, ch, place, channels)
@@ -88,6 +88,7 @@ def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, a
         waited=np.zeros((len(place), len(target.input_queues) + 1), np.int32),
         contended=np.zeros(int(channels.runs.sum()), np.int32),
         pending=np.zeros(entities, np.uint32),
+        border=channels.border,
         **own_arrays(worker, 0, g, channels.out_links),
         **mail_arrays(worker[channels.producer], worker[channels.consumer[channels.between]], workers),
         far_next=np.full(entities, -1, np.int32),

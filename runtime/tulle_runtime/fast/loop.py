@@ -7,7 +7,7 @@ from numba import njit
 
 from tulle_runtime.fast.handle import handle
 from tulle_runtime.fast.jit import inner, once
-from tulle_runtime.fast.meeting import GONE, meet
+from tulle_runtime.fast.meeting import GONE, all_here, announce, meet
 from tulle_runtime.fast.pe import pe_event
 from tulle_runtime.fast.prefetch import LEAD, fetch_pes, fetch_routers
 from tulle_runtime.fast.router import host_step, router_event
@@ -15,6 +15,7 @@ from tulle_runtime.fast.wheel import leave_far, wake_near
 from tulle_runtime.fast.words import (
     FAR,
     FAULT,
+    G_EARLY,
     G_ENTITIES,
     G_EVENTS,
     G_FAR,
@@ -29,6 +30,7 @@ from tulle_runtime.fast.words import (
     G_PES,
     G_PROBE,
     G_ROUTERS,
+    G_STOP,
     G_TIME,
     G_WOKEN,
     G_WORKERS,
@@ -96,37 +98,50 @@ def _far_to_near(m, t):
         entity = after
 
 
-@once
-def _cycle(m, t):
-    """All that happens in cycle t."""
+@inner
+def _cycle(m, t, early):
+    """All that happens in cycle t; if it is `early`, without what the mail that is yet to come may concern."""
     if m.far_head[t & (FAR - 1)] >= 0:
         _far_to_near(m, t)
+    m.g[G_EARLY] = early
     slot = t & (NEAR - 1)
     keep = (1 << NEAR) - 1 ^ (1 << slot)
     routers, pes = m.g[G_ROUTERS], m.g[G_PES]
     entities = m.g[G_ENTITIES]
     count = m.near_count[slot * 2 + 0]
     first = slot * entities
+    left = np.int64(0)
     for k in range(first, first + count):
         if k + LEAD < first + count:
             fetch_routers(m, k)
         entity = m.near[k]
+        if early and m.border[entity]:
+            m.near[first + left] = entity
+            left += 1
+            continue
         m.pending[entity] &= keep
         router_event(m, entity, t)
+    m.near_count[slot * 2 + 0] = left
+    m.g[G_EVENTS] += count - left
     count = m.near_count[slot * 2 + 1]
     last = first + entities - 1
+    left = np.int64(0)
     for k in range(last, last - count, -1):
         if k - LEAD > last - count:
             fetch_pes(m, k)
         entity = m.near[k]
+        if early and m.border[entity]:
+            m.near[last - left] = entity
+            left += 1
+            continue
         m.pending[entity] &= keep
         if entity < routers + pes:
             pe_event(m, entity - routers, entity, t)
         else:
             host_step(m, entity - routers - pes, entity, t)
-    m.g[G_EVENTS] += m.near_count[slot * 2 + 0] + m.near_count[slot * 2 + 1]
-    m.near_count[slot * 2 + 0] = 0
-    m.near_count[slot * 2 + 1] = 0
+    m.near_count[slot * 2 + 1] = left
+    m.g[G_EVENTS] += count - left
+    m.g[G_EARLY] = 0
 
 
 @njit(cache=True, nogil=True)
@@ -139,12 +154,16 @@ def run_slice(table, events):
         t = _next_time(m, m.g[G_TIME])
         m.g[G_FULL] = m.g[G_LOG] + m.g[G_OUT_LINKS] > m.g[G_LOG_SIZE]
         if m.g[G_WORKERS] > 1:
+            t = announce(m, t)
+            if t == m.g[G_TIME] and not all_here(m):
+                _cycle(m, t, np.int64(1))
             t = meet(m, t)
             if t == GONE:
                 return LEFT
         else:
             m.g[G_WOKEN] = m.g[G_EVENTS]
-        if m.g[G_FAULT] != 0:
+            m.g[G_STOP] = m.g[G_FAULT] != 0
+        if m.g[G_STOP] != 0:
             return FAULT
         if t < 0:
             return QUIET
@@ -153,7 +172,7 @@ def run_slice(table, events):
             return LIMIT
         if m.g[G_FULL] != 0:
             return LOG_FULL
-        _cycle(m, t)
+        _cycle(m, t, np.int64(0))
         m.g[G_TIME] = t + 1
         if m.g[G_PROBE] != 0 and m.g[G_FAULT] == 0 and m.g[G_LAST] >= m.g[G_LATEST]:
             return LIMIT

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
 U16 = NDArray[np.uint16]
 U32 = NDArray[np.uint32]
 F32 = NDArray[np.float32]
@@ -34,6 +35,7 @@ class Machine(NamedTuple):
     contended: I32  # [entries], in the order of router_entries
     g: I64  # [G_WORDS], of this worker
     pending: U32  # [entities], bit t % NEAR: is in that near bucket
+    border: U8  # [entities], 1 for those that mail may concern in the cycle after it was sent
     near: I32  # [NEAR, entities of this worker]: routers from the front, the others from the back
     near_count: I64  # [NEAR, 2], of this worker
     far_head: I32  # [FAR], -1 for none, of this worker
@@ -52,8 +54,8 @@ class Machine(NamedTuple):
     row: F32  # [WIDE], of this worker: a row of AXPYs as f32
     said: I64  # [workers, 2, MEETING_WORDS]
     left: I64  # [1], not 0 if a worker does not go on
-    box: I64  # [workers, workers, 2], the first message from one to another
-    mailed: I64  # [workers, workers, 2, MAILED_WORDS], how many
+    box: I64  # [workers, workers, BOXES], the first message from one to another
+    mailed: I64  # [workers, workers, BOXES, MAILED_WORDS], how many
     mail: I32  # [messages, MESSAGE_WORDS]
 
 

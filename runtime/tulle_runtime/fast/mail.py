@@ -5,8 +5,10 @@ from the other, and a message of each tells the other worker to do the same with
 to know more: what a producer does in the present cycle is visible after it, and a pop gives space after it. A worker
 that goes ahead takes what it does not know for uncertain (silence.py, channels.space). So workers change no result.
 
-Messages are written to one of two boxes in turn: while the others still read those of the last cycle, the next ones go
-to the other box.
+For how long a channel gets nothing new from the other side, a worker may ask; the answer comes two cycles later.
+
+Messages are written to one of three boxes in turn. A worker that has begun a cycle early (meeting.py) writes to one,
+another that is a cycle behind to the next, and that one may still have to read the third.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 
 from tulle_runtime.fast.jit import inner
 from tulle_runtime.fast.words import (
+    BOXES,
     G_MEETINGS,
     G_WORKER,
     G_WORKERS,
@@ -28,15 +31,13 @@ from tulle_runtime.fast.words import (
 
 
 @inner
-def post(m, address, value, t):
+def post(m, address, what, value, t):
     """Sends a message to the other end of a channel: `address` is its base, a multiple of LINE, plus the number of its
-    worker, as it is for a push, -1 - that for a pop."""
-    pops = address < 0
-    end = np.int64(-1 - address if pops else address)
-    worker = end & (LINE - 1)
-    box = 2 * (m.g[G_WORKER] * m.g[G_WORKERS] + worker) + (m.g[G_MEETINGS] & 1)
+    worker."""
+    worker = np.int64(address & (LINE - 1))
+    box = BOXES * (m.g[G_WORKER] * m.g[G_WORKERS] + worker) + m.g[G_MEETINGS] % BOXES
     at = (m.box[box] + m.mailed[box * MAILED_WORDS]) * MESSAGE_WORDS
     m.mailed[box * MAILED_WORDS] += 1
-    m.mail[at + M_TO] = np.int32(-1 - (end - worker) if pops else end - worker)
+    m.mail[at + M_TO] = np.int32(address - worker + what)
     m.mail[at + M_VALUE] = value
     m.mail[at + M_TIME] = t

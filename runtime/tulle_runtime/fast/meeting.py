@@ -1,4 +1,8 @@
-"""How workers meet after a cycle: they learn when the next is, and take their mail (mail.py)."""
+"""How workers meet after a cycle: they learn when the next is, and take their mail (mail.py).
+
+While others are late, a worker begins the next cycle with the entities that their mail cannot concern: it wakes none
+of these in that cycle, and what they look up about channels from other workers allows for it (G_EARLY, silence.py).
+"""
 
 from __future__ import annotations
 
@@ -6,29 +10,39 @@ import numpy as np
 
 from tulle_runtime.fast.channels import pop, source_push
 from tulle_runtime.fast.jit import load_acquire, once, store_release, yield_core
+from tulle_runtime.fast.mail import post
+from tulle_runtime.fast.silence import LATER, earliest, learn
 from tulle_runtime.fast.words import (
+    ADDRESS,
+    ASK,
+    BOXES,
     G_EVENTS,
     G_FAULT,
     G_FULL,
     G_LAST,
     G_MEETINGS,
+    G_STOP,
     G_TIME,
     G_WOKEN,
     G_WORKER,
     G_WORKERS,
     LATENCY,
+    LINE,
     M_TIME,
     M_TO,
     M_VALUE,
     MAILED_WORDS,
     MEETING_WORDS,
     MESSAGE_WORDS,
+    POP_THERE,
+    PUSH_THERE,
     S_FAULT,
     S_FULL,
     S_LAST,
     S_MEETING,
     S_NEXT,
     S_WOKEN,
+    TELL,
 )
 
 GONE = -2  # in place of a cycle: a worker does not go on
@@ -36,30 +50,57 @@ _PATIENCE = 4096  # looks at what another worker says before the core is offered
 
 
 @once
-def meet(m, t):
-    """Waits for the others after a cycle, and takes their mail; this worker has its next event at `t` (-1: none).
-    Returns the first cycle from G_TIME on in which anybody may have an event, -1 if nobody has, or GONE."""
+def announce(m, t):
+    """Says after a cycle that this worker has its next event at `t` (-1: none); returns when it takes part again, which
+    is G_TIME if it has sent mail. Empties the box of the next cycle: who was at the last meeting has read it."""
     me, workers = m.g[G_WORKER], m.g[G_WORKERS]
-    turn = m.g[G_MEETINGS] & 1
+    box = m.g[G_MEETINGS] % BOXES
     for other in range(workers):
-        if m.mailed[(2 * (me * workers + other) + turn) * MAILED_WORDS] != 0:
+        if m.mailed[(BOXES * (me * workers + other) + box) * MAILED_WORDS] != 0:
             t = m.g[G_TIME]
-    _say(m, (2 * me + turn) * MEETING_WORDS, t)
+    _say(m, (2 * me + (m.g[G_MEETINGS] & 1)) * MEETING_WORDS, t)
+    box = m.g[G_MEETINGS] % BOXES
+    for other in range(workers):
+        m.mailed[(BOXES * (me * workers + other) + box) * MAILED_WORDS] = 0
+    return t
+
+
+@once
+def all_here(m):
+    """Whether all others have announced what they do next."""
+    last = m.g[G_MEETINGS] - 1
+    for other in range(m.g[G_WORKERS]):
+        if load_acquire(m.said, (2 * other + (last & 1)) * MEETING_WORDS + S_MEETING) != m.g[G_MEETINGS]:
+            return False
+    return True
+
+
+@once
+def meet(m, t):
+    """Waits for what the others announce, and takes their mail; `t`: what this worker has announced. Returns the first
+    cycle from G_TIME on in which anybody may have an event, -1 if nobody has, or GONE."""
+    me, workers = m.g[G_WORKER], m.g[G_WORKERS]
+    last = m.g[G_MEETINGS] - 1
+    box = last % BOXES
+    m.g[G_STOP] = 0
     woken = np.int64(0)
     for other in range(workers):
-        at = (2 * other + turn) * MEETING_WORDS
+        at = (2 * other + (last & 1)) * MEETING_WORDS
         if not _awaited(m, at):
             return np.int64(GONE)
         if m.said[at + S_NEXT] >= 0 and (t < 0 or m.said[at + S_NEXT] < t):
             t = m.said[at + S_NEXT]
         woken += m.said[at + S_WOKEN]
         m.g[G_LAST] = max(m.g[G_LAST], m.said[at + S_LAST])
-        m.g[G_FAULT] = max(m.g[G_FAULT], m.said[at + S_FAULT])
+        m.g[G_STOP] |= m.said[at + S_FAULT] != 0
         m.g[G_FULL] = max(m.g[G_FULL], m.said[at + S_FULL])
     m.g[G_WOKEN] = woken
+    asks = np.int64(0)
     for other in range(workers):
-        _deliver(m, 2 * (other * workers + me) + turn)
-        m.mailed[(2 * (me * workers + other) + 1 - turn) * MAILED_WORDS] = 0
+        asks += _deliver(m, BOXES * (other * workers + me) + box)
+    if asks != 0:  # when all else is known
+        for other in range(workers):
+            _answer(m, BOXES * (other * workers + me) + box)
     return t
 
 
@@ -90,12 +131,30 @@ def _awaited(m, at):
 
 @once
 def _deliver(m, box):
-    """Does what the messages in a box say."""
+    """Does what the messages in a box say; returns how many of them ask."""
     first = m.box[box]
+    asks = 0
     for k in range(first, first + m.mailed[box * MAILED_WORDS]):
         at = k * MESSAGE_WORDS
-        base, t = np.int64(m.mail[at + M_TO]), np.int64(m.mail[at + M_TIME])
-        if base >= 0:
+        what, t = m.mail[at + M_TO] & (LINE - 1), np.int64(m.mail[at + M_TIME])
+        base = np.int64(m.mail[at + M_TO] - what)
+        if what == PUSH_THERE:
             source_push(m, base, m.mail[at + M_VALUE], t - m.ch[base + LATENCY])
+        elif what == POP_THERE:
+            pop(m, base, t)
+        elif what == TELL:
+            learn(m, base, t)
         else:
-            pop(m, -1 - base, t)
+            asks += 1
+    return asks
+
+
+@once
+def _answer(m, box):
+    """Answers the messages in a box that ask for how long a channel gets nothing new."""
+    first = m.box[box]
+    for k in range(first, first + m.mailed[box * MAILED_WORDS]):
+        to = m.mail[k * MESSAGE_WORDS + M_TO]
+        if to & (LINE - 1) == ASK:
+            base = np.int64(to - ASK)
+            post(m, m.ch[base + ADDRESS], TELL, 0, min(earliest(m, base), LATER))

@@ -49,6 +49,7 @@ class Channels:
         self.runs = np.ones(n, bool)  # entries that the router must look at
         self.ranks = np.zeros(n, np.int64)  # of each among those of its router
         self.out_links = 0
+        self.border = np.zeros(len(worker), np.uint8)  # as in Machine
         self._require_few_colors()
 
     def _require_few_colors(self) -> None:
@@ -92,6 +93,7 @@ class Channels:
         """The channel array."""
         n = len(self.entries.router)
         outputs = self._outputs(out_ports, width)
+        self.border[first_link:] = 1
         follows = np.arange(2 * n)
         if joined:
             free = self._free(outputs)
@@ -163,6 +165,7 @@ class Channels:
         self.mouth = place[chains.last]
 
         trees = Trees(exists, chains, outputs, self.between)
+        self._mark_border(outputs, trees)
         self.trees = self._sources(trees, ports)
         ch = zeros((begin + int(copies.sum()),), np.int32)
         ch[1::2] = w.NEVER  # of the slots; headers come now
@@ -175,7 +178,7 @@ class Channels:
         lines = ch.reshape(-1, w.LINE)  # a header is one
         lines[self.base[at] // w.LINE] = heads
         self._write_outputs(ch, outputs, chains)
-        self._part(lines, chains, producer)
+        self._part(lines, chains, producer, trees)
         return ch
 
     @staticmethod
@@ -188,7 +191,7 @@ class Channels:
         heads[:, w.FEEDER] = w.NO_FEEDER
         return heads
 
-    def _part(self, lines: np.ndarray, chains: Chains, producer: np.ndarray) -> None:
+    def _part(self, lines: np.ndarray, chains: Chains, producer: np.ndarray, trees: Trees) -> None:
         """Writes the producers' copies of channels between workers, and how the copies know of each other (mail.py). A
         push counts as crossings where it is made."""
         at, base, mouth = self.between, self.base[self.between], self.mouth[self.between]
@@ -196,8 +199,12 @@ class Channels:
         copies[:, w.CAPACITY] |= w.NOBODY << w.RANK_SHIFT
         copies[:, w.PRODUCER], copies[:, w.CONSUMER] = 2 * producer[at], w.ELSEWHERE
         copies[:, w.ADDRESS] = base + self.worker[self.consumer[at]]
+        other, feeder = base // w.LINE, trees.before[at]
+        lone = feeder < 0
+        copies[:, w.FEEDER] = lines[other, w.FEEDER]
+        copies[:, w.TREE] = w.TREE_WORDS * np.where(lone, len(trees.first) + np.cumsum(lone) - 1, trees.of[feeder])
+        copies[:, w.DEPTH] = copies[:, w.LATENCY] + np.where(lone, 0, trees.depth[feeder])
         lines[mouth // w.LINE] = copies
-        other = base // w.LINE
         lines[other, w.PRODUCER] = -1 - (mouth + self.worker[producer[at]])
         lines[other, w.FEEDER], lines[other, w.CREDIT], lines[other, w.HOPS] = w.NO_FEEDER, 0, 0
 
@@ -215,15 +222,28 @@ class Channels:
         records[:, w.E_RIVALS] &= ~(np.int32(1) << ranks.astype(np.int32))
         return records
 
+    def _mark_border(self, outputs: np.ndarray, trees: Trees) -> None:
+        """Marks routers that deal with another worker, or log what goes to the host; and PEs that deal with another
+        worker or that a marked router feeds, since a PE's turn comes after theirs."""
+        self.border[self.consumer[self.between]] = self.border[self.producer] = 1
+        to_host = np.nonzero((outputs <= w.OUT_HOST) & (outputs != NONE))[0]
+        self.border[self.router_of[to_host]] = 1
+        n = len(outputs)
+        fed = n + np.flatnonzero(trees.feeder[n:] < n)
+        self.border[self.consumer[fed]] |= self.border[self.router_of[trees.feeder[fed]]]
+
     def _sources(self, trees: Trees, ports: Ports) -> np.ndarray:
-        """The record of each tree."""
-        records = zeros((len(trees.first), w.TREE_WORDS), np.int32)
-        records[:, w.SOURCE], records[:, w.FIRST] = w.NOWHERE, self.base[trees.first]
+        """The record of each tree; then of those that are a producer's copy of a channel between workers."""
+        sources = np.full(len(trees.of), w.NOWHERE, np.int64)  # of the channels that they fill
         up = np.flatnonzero(self.entries.port == RAMP)
         up = up[self.pe[up] >= self.first_pe]
-        records[trees.of[self.last[up]], w.SOURCE] = self.pe[up] - self.first_pe
+        sources[self.last[up]] = self.pe[up] - self.first_pe
         fed = np.flatnonzero(ports.entry >= 0)
-        records[trees.of[self.last[ports.entry[fed]]], w.SOURCE] = w.FROM_HOST - fed
+        sources[self.last[ports.entry[fed]]] = w.FROM_HOST - fed
+        own, lone = len(trees.first), self.between[trees.before[self.between] < 0]
+        records = zeros((own + len(lone), w.TREE_WORDS), np.int32)
+        records[:own, w.SOURCE], records[:own, w.FIRST] = sources[trees.first], self.base[trees.first]
+        records[own:, w.SOURCE], records[own:, w.FIRST] = sources[lone], self.mouth[lone]
         records[trees.of[self.between], w.SOURCE] = w.ABROAD
         return records
 
@@ -250,9 +270,12 @@ class Trees:
         from_entry, side = np.nonzero((outputs >= 0) & exists[:n, None])
         filled = chains.last[outputs[from_entry, side]]
         apart = np.isin(filled, between)  # a worker's tree ends where another worker's begins
+        self.before = np.full(len(exists), -1, np.int64)  # of channels between: the one whose entry fills it, or -1
+        self.before[filled[apart]] = from_entry[apart]
         from_entry, filled = from_entry[~apart], filled[~apart]
         feeder = index.copy()
         feeder[filled] = from_entry
+        self.feeder = feeder  # the channel whose entry fills a channel, or itself
         self.growth = np.bincount(from_entry, weights=filled < n, minlength=len(exists)).astype(np.int64) - 1
         first, depth = feeder, np.where(feeder == index, 0, chains.latency)
         for _ in range(n.bit_length()):  # as in join

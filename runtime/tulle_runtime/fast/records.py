@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -39,23 +39,26 @@ _PAGE = 4096  # bytes
 
 
 class Memory:
-    """SRAM of all PEs, and where that of each class begins. The system clears its pages while other things are done."""
+    """SRAM of all PEs, and where that of each class begins. It is filled while other things are done."""
 
     def __init__(self, program: Program) -> None:
         sizes = [sram.pes(cls) * sram.stride(cls) for cls in program.classes]
         self.starts: list[int] = np.cumsum([0, *sizes]).tolist()
         self.bytes = zeros((self.starts[-1] + sram.ALIGN,), np.uint8)
-        self._clearing = Thread(target=self._clear)
-        self._clearing.start()
+        pool = ThreadPoolExecutor(1)
+        self._steps = [pool.submit(self._clear)]
+        for cls, start in zip(program.classes, self.starts, strict=False):
+            self._steps.append(pool.submit(sram.load, self.bytes, start, cls, program.tensors))
+        pool.shutdown(wait=False)
 
     def _clear(self) -> None:
+        """Touches every page, so that the system does not have to clear it during the run."""
         self.bytes[::_PAGE] = 0
 
-    def load(self, program: Program) -> None:
-        """Fills it."""
-        self._clearing.join()
-        for cls, start in zip(steps("load", program.classes, "classes"), self.starts, strict=False):
-            sram.load(self.bytes, start, cls, program.tensors)
+    def wait(self) -> None:
+        """Returns when it is filled."""
+        for each in steps("load", self._steps, "classes"):
+            each.result()
 
 
 def pe_records(

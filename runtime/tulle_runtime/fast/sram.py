@@ -62,7 +62,7 @@ def _load_table(
         )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _scatter(memory, values, begins, first, step):
     """Copies the part of `values` of each PE to its place."""
     for pe in range(begins.shape[0] - 1):

@@ -41,7 +41,8 @@ INFLIGHT = 0  # wavelets in channels that routers consume
 SOURCE = 1  # the source's PE, or FROM_HOST - its port, or NOWHERE, or ABROAD: with another worker
 FIRST = 2  # the channel that the source fills
 BOUND = 3  # no push of the source before this cycle
-TREE_WORDS = 4
+ASKED = 4  # of a source ABROAD: it is not asked for its bound before this cycle
+TREE_WORDS = 5
 NOWHERE, ABROAD, FROM_HOST = -1, -2, -3
 
 # --- A PE: header, then queues (channel bases), tasks (2 words), registers, threads ---
@@ -112,9 +113,11 @@ NOTHING, BLOCKS, WAITS = range(3)  # WAITS + q: for input queue q, or for the ne
 (G_TIME, G_LAST, G_HOPS, G_CROSSINGS, G_FAULT, G_FAULT_PE, G_LOG, G_FAR, G_ROUTERS, G_PES, G_ENTITIES, G_LAUNCH,
  G_DISPATCH, G_ISSUE, G_ROW, G_AXPY_ISSUE, G_AXPY_ENTRY, G_LOAD, G_BRANCH, G_DIVIDE, G_BANK, G_GROUPS, G_OUT_LINKS,
  G_EVENTS, G_LATEST, G_PROBE, G_LOG_SIZE, G_QUEUES, G_AHEAD, G_WORKER, G_WORKERS, G_MEETINGS, G_WOKEN,
- G_FULL, G_FAR_NEXT, G_WORDS) = range(36)  # fmt: skip
+ G_FULL, G_FAR_NEXT, G_EARLY, G_STOP, G_WORDS) = range(38)  # fmt: skip
 # G_LAST: last cycle with a slot or a movement so far known. G_LATEST: cycle that the run must not begin (limit);
 # with G_PROBE it goes on until the first slot or movement from there on. G_TIME: the present cycle.
+# G_EARLY: 1 while mail may yet come that was sent before the present cycle (meeting.py).
+# G_STOP: 1 if all know of a fault.
 # G_AHEAD: cycles that an entity may go ahead of it. G_ENTITIES: of this worker. G_EVENTS: entities woken by it,
 # G_WOKEN: by all, as far as known. G_MEETINGS: how often the workers have met (mail.py). G_FULL: 1 if the log of one of
 # them may not take a cycle. G_FAR_NEXT: when the first far event is, 0 if that is not known.
@@ -143,8 +146,10 @@ LINE = 16  # words in a cache line; channels begin at such multiples
 # --- Workers: what each says at a meeting [workers, 2, MEETING_WORDS] int64; a message [MESSAGE_WORDS] (mail.py) ---
 (S_MEETING, S_NEXT, S_LAST, S_WOKEN, S_FAULT, S_FULL) = range(6)
 MEETING_WORDS = 16  # two cache lines: neighbors do not disturb each other
-M_TO, M_VALUE, M_TIME, MESSAGE_WORDS = range(4)
+M_TO, M_VALUE, M_TIME, MESSAGE_WORDS = range(4)  # M_TO: a channel's base, plus what to do
+PUSH_THERE, POP_THERE, ASK, TELL = range(4)
 MAILED_WORDS = 16  # one counter and nothing beside it
+BOXES = 3  # for the mail of a cycle each, in turn
 MOST_WORKERS = LINE  # channels begin at multiples of LINE, which leaves so many numbers
 
 # --- The timing wheel: near events in NEAR buckets of entities, far ones in FAR lists ---

@@ -53,13 +53,13 @@ def mail_arrays(producers: np.ndarray, consumers: np.ndarray, workers: int) -> d
     between two."""
     channels = np.zeros((workers, workers), np.int64)
     np.add.at(channels, (producers, consumers), 1)
-    most = (channels + channels.T)[:, :, None] * (2 + w.MOST_AHEAD) * np.ones(2, np.int64)
+    most = (channels + channels.T)[:, :, None] * (3 + w.MOST_AHEAD) * np.ones(w.BOXES, np.int64)
     ends = np.cumsum(most).reshape(most.shape)
     return {
         "said": np.zeros((workers, 2, w.MEETING_WORDS), np.int64),
         "left": np.zeros(1, np.int64),
         "box": ends - most,
-        "mailed": np.zeros((workers, workers, 2, w.MAILED_WORDS), np.int64),
+        "mailed": np.zeros((workers, workers, w.BOXES, w.MAILED_WORDS), np.int64),
         "mail": np.zeros((int(ends[-1, -1, -1]), w.MESSAGE_WORDS), np.int32),
     }
 
