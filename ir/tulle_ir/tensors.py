@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class TensorFile(Mapping[str, np.ndarray]):
 
     def __init__(self, data: memoryview, where: str, digest: str = "") -> None:
         """`data` is the whole store; `where` names it in errors. Raises BadInput if the header is broken."""
-        self._data, self._where, self._digest = data, where, digest
+        self._data, self._where, self._digest, self._checking = data, where, digest, Lock()
         self._start, self._entries = _read_header(data, where)
 
     def describe(self, name: str) -> tuple[np.dtype, tuple[int, ...]]:
@@ -77,10 +78,13 @@ class TensorFile(Mapping[str, np.ndarray]):
         return entry.dtype, entry.shape
 
     def check(self) -> None:
-        """Compare the digest, once. Raises BadInput."""
-        if self._digest and hashlib.sha256(self._data).hexdigest() != self._digest:
-            raise BadInput("the tensors differ from what the manifest says: the file was changed", where=self._where)
-        self._digest = ""
+        """Compare the digest, once, whichever thread comes first. Raises BadInput."""
+        with self._checking:
+            if self._digest and hashlib.sha256(self._data).hexdigest() != self._digest:
+                raise BadInput(
+                    "the tensors differ from what the manifest says: the file was changed", where=self._where
+                )
+            self._digest = ""
 
     def __getitem__(self, name: str) -> np.ndarray:
         entry = self._entries[name]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -140,6 +141,16 @@ def test_bulk_data_is_checked_at_the_first_touch_only(path: Path) -> None:
     program = read_artifact(path).program
     with pytest.raises(BadInput, match=r"tensors.safetensors: the tensors differ"):
         program.tensors["u"]
+
+
+def test_several_threads_may_be_the_first_to_touch_it(path: Path) -> None:
+    big = np.zeros(1 << 22, np.float32)  # hashed for so long that all come while it is
+    artifact = some_artifact()
+    program = replace(artifact.program, tensors={**artifact.program.tensors, "v": big})
+    write_artifact(path, replace(artifact, program=program))
+    tensors = read_artifact(path).program.tensors
+    with ThreadPoolExecutor(4) as pool:
+        assert all(np.array_equal(found, big) for found in pool.map(tensors.__getitem__, ["v"] * 4))
 
 
 def rewrite(path: Path, change: Callable[[dict[str, bytes]], None]) -> None:
