@@ -230,7 +230,8 @@ class Channels:
         self.border[self.router_of[to_host]] = 1
         n = len(outputs)
         fed = n + np.flatnonzero(trees.feeder[n:] < n)
-        self.border[self.consumer[fed]] |= self.border[self.router_of[trees.feeder[fed]]]
+        late = self.border[self.router_of[trees.feeder[fed]]] != 0
+        self.border[self.consumer[fed[late]]] = 1
 
     def _sources(self, trees: Trees, ports: Ports) -> np.ndarray:
         """The record of each tree; then of those that are a producer's copy of a channel between workers."""
