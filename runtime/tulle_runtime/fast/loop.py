@@ -98,7 +98,7 @@ def _far_to_near(m, t):
         entity = after
 
 
-@inner
+@once
 def _cycle(m, t, early):
     """All that happens in cycle t; if it is `early`, without what the mail that is yet to come may concern."""
     if m.far_head[t & (FAR - 1)] >= 0:
@@ -144,6 +144,26 @@ def _cycle(m, t, early):
     m.g[G_EARLY] = 0
 
 
+@once
+def _agree(m, t):
+    """The cycle to go on with, of which `t` is what this worker has announced, and MORE or why the run does not go on."""
+    if m.g[G_WORKERS] > 1:
+        t = meet(m, t)
+        if t == GONE:
+            return t, LEFT
+    else:
+        m.g[G_WOKEN] = m.g[G_EVENTS]
+        m.g[G_STOP] = m.g[G_FAULT] != 0
+    if m.g[G_STOP] != 0:
+        return t, FAULT
+    if t < 0:
+        return t, QUIET
+    m.g[G_TIME] = t
+    if m.g[G_PROBE] == 0 and t >= m.g[G_LATEST]:
+        return t, LIMIT
+    return t, MORE if m.g[G_FULL] == 0 else LOG_FULL
+
+
 @njit(cache=True, nogil=True)
 def run_slice(table, events):
     """Runs from G_TIME on until the run ends or `events` entities were woken; says why it returned. `table`: the
@@ -153,26 +173,19 @@ def run_slice(table, events):
     while m.g[G_WOKEN] < until:
         t = _next_time(m, m.g[G_TIME])
         m.g[G_FULL] = m.g[G_LOG] + m.g[G_OUT_LINKS] > m.g[G_LOG_SIZE]
+        early = False
         if m.g[G_WORKERS] > 1:
             t = announce(m, t)
-            if t == m.g[G_TIME] and not all_here(m):
-                _cycle(m, t, np.int64(1))
-            t = meet(m, t)
-            if t == GONE:
-                return LEFT
-        else:
-            m.g[G_WOKEN] = m.g[G_EVENTS]
-            m.g[G_STOP] = m.g[G_FAULT] != 0
-        if m.g[G_STOP] != 0:
-            return FAULT
-        if t < 0:
-            return QUIET
-        m.g[G_TIME] = t
-        if m.g[G_PROBE] == 0 and t >= m.g[G_LATEST]:
-            return LIMIT
-        if m.g[G_FULL] != 0:
-            return LOG_FULL
-        _cycle(m, t, np.int64(0))
+            early = t == m.g[G_TIME] and not all_here(m)
+        while True:  # twice for a cycle that begins early; one call of _cycle is compiled, not two (first.py)
+            if not early:
+                t, why = _agree(m, t)
+                if why != MORE:
+                    return why
+            _cycle(m, t, early)
+            if not early:
+                break
+            early = False
         m.g[G_TIME] = t + 1
         if m.g[G_PROBE] != 0 and m.g[G_FAULT] == 0 and m.g[G_LAST] >= m.g[G_LATEST]:
             return LIMIT
