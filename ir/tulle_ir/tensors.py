@@ -70,7 +70,8 @@ class TensorFile(Mapping[str, np.ndarray]):
     def __init__(self, data: memoryview, where: str, digest: str = "") -> None:
         """`data` is the whole store; `where` names it in errors. Raises BadInput if the header is broken."""
         self._data, self._where, self._digest = data, where, digest
-        self._checking, self._is_checked, self._is_sound = Lock(), False, True
+        self._checking = Lock()
+        self._is_sound: bool | None = None if digest else True  # None: not known yet
         self._start, self._entries = _read_header(data, where)
 
     def describe(self, name: str) -> tuple[np.dtype, tuple[int, ...]]:
@@ -81,9 +82,8 @@ class TensorFile(Mapping[str, np.ndarray]):
     def check(self) -> None:
         """Compare the digest, once, whichever thread comes first. Raises BadInput."""
         with self._checking:
-            if self._digest and not self._is_checked:
+            if self._is_sound is None:
                 self._is_sound = hashlib.sha256(self._data).hexdigest() == self._digest
-            self._is_checked = True
         if not self._is_sound:
             raise BadInput("the tensors differ from what the manifest says: the file was changed", where=self._where)
 

@@ -146,7 +146,7 @@ def _cycle(m, t, early):
 
 @once
 def _agree(m, t):
-    """The cycle to go on with, of which `t` is what this worker has announced, and MORE or why the run does not go on."""
+    """The cycle to go on with, this worker having announced `t`; and MORE, or why the run does not go on."""
     if m.g[G_WORKERS] > 1:
         t = meet(m, t)
         if t == GONE:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tulle_runtime.fast.jit import inner
+from tulle_runtime.fast.jit import inlined, inner
 from tulle_runtime.fast.words import (
     BOXES,
     G_MEETINGS,
@@ -30,12 +30,18 @@ from tulle_runtime.fast.words import (
 )
 
 
+@inlined
+def box_of(m, sender, receiver, meeting):
+    """The box for what one worker sends another before a meeting."""
+    return BOXES * (sender * m.g[G_WORKERS] + receiver) + meeting % BOXES
+
+
 @inner
 def post(m, address, what, value, t):
     """Sends a message to the other end of a channel: `address` is its base, a multiple of LINE, plus the number of its
     worker."""
     worker = np.int64(address & (LINE - 1))
-    box = BOXES * (m.g[G_WORKER] * m.g[G_WORKERS] + worker) + m.g[G_MEETINGS] % BOXES
+    box = box_of(m, m.g[G_WORKER], worker, m.g[G_MEETINGS])
     at = (m.box[box] + m.mailed[box * MAILED_WORDS]) * MESSAGE_WORDS
     m.mailed[box * MAILED_WORDS] += 1
     m.mail[at + M_TO] = np.int32(address - worker + what)

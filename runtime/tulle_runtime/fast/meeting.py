@@ -9,13 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from tulle_runtime.fast.channels import pop, source_push
-from tulle_runtime.fast.jit import load_acquire, once, store_release, yield_core
-from tulle_runtime.fast.mail import post
+from tulle_runtime.fast.jit import inlined, load_acquire, once, store_release, yield_core
+from tulle_runtime.fast.mail import box_of, post
 from tulle_runtime.fast.silence import LATER, earliest, learn
 from tulle_runtime.fast.words import (
     ADDRESS,
     ASK,
-    BOXES,
     G_EVENTS,
     G_FAULT,
     G_FULL,
@@ -53,26 +52,22 @@ _PATIENCE = 4096  # looks at what another worker says before the core is offered
 def announce(m, t):
     """Says after a cycle that this worker has its next event at `t` (-1: none); returns when it takes part again, which
     is G_TIME if it has sent mail. Empties the box of the next cycle: who was at the last meeting has read it."""
-    me, workers = m.g[G_WORKER], m.g[G_WORKERS]
-    box = m.g[G_MEETINGS] % BOXES
-    for other in range(workers):
-        if m.mailed[(BOXES * (me * workers + other) + box) * MAILED_WORDS] != 0:
+    me, meeting = m.g[G_WORKER], m.g[G_MEETINGS]
+    for other in range(m.g[G_WORKERS]):
+        if m.mailed[box_of(m, me, other, meeting) * MAILED_WORDS] != 0:
             t = m.g[G_TIME]
-    _say(m, (2 * me + (m.g[G_MEETINGS] & 1)) * MEETING_WORDS, t)
-    box = m.g[G_MEETINGS] % BOXES
-    for other in range(workers):
-        m.mailed[(BOXES * (me * workers + other) + box) * MAILED_WORDS] = 0
+        m.mailed[box_of(m, me, other, meeting + 1) * MAILED_WORDS] = 0
+    _say(m, _words_of(me, meeting), t)
     return t
 
 
 @once
 def all_here(m):
     """Whether all others have announced what they do next."""
-    last = m.g[G_MEETINGS] - 1
+    here = True
     for other in range(m.g[G_WORKERS]):
-        if load_acquire(m.said, (2 * other + (last & 1)) * MEETING_WORDS + S_MEETING) != m.g[G_MEETINGS]:
-            return False
-    return True
+        here &= _is_here(m, _words_of(other, m.g[G_MEETINGS] - 1))
+    return here
 
 
 @once
@@ -80,12 +75,11 @@ def meet(m, t):
     """Waits for what the others announce, and takes their mail; `t`: what this worker has announced. Returns the first
     cycle from G_TIME on in which anybody may have an event, -1 if nobody has, or GONE."""
     me, workers = m.g[G_WORKER], m.g[G_WORKERS]
-    last = m.g[G_MEETINGS] - 1
-    box = last % BOXES
+    meeting = m.g[G_MEETINGS] - 1
     m.g[G_STOP] = 0
     woken = np.int64(0)
     for other in range(workers):
-        at = (2 * other + (last & 1)) * MEETING_WORDS
+        at = _words_of(other, meeting)
         if not _awaited(m, at):
             return np.int64(GONE)
         if m.said[at + S_NEXT] >= 0 and (t < 0 or m.said[at + S_NEXT] < t):
@@ -97,11 +91,23 @@ def meet(m, t):
     m.g[G_WOKEN] = woken
     asks = np.int64(0)
     for other in range(workers):
-        asks += _deliver(m, BOXES * (other * workers + me) + box)
+        asks += _deliver(m, box_of(m, other, me, meeting))
     if asks != 0:  # when all else is known
         for other in range(workers):
-            _answer(m, BOXES * (other * workers + me) + box)
+            _answer(m, box_of(m, other, me, meeting))
     return t
+
+
+@inlined
+def _words_of(worker, meeting):
+    """Where it is that a worker says something at a meeting."""
+    return (2 * worker + (meeting & 1)) * MEETING_WORDS
+
+
+@inlined
+def _is_here(m, at):
+    """Whether a worker has said what it has to at this meeting."""
+    return load_acquire(m.said, at + S_MEETING) == m.g[G_MEETINGS]
 
 
 @once
@@ -120,7 +126,7 @@ def _say(m, at, t):
 def _awaited(m, at):
     """Waits for what a worker says at this meeting; False if one is gone."""
     looks = 0
-    while load_acquire(m.said, at + S_MEETING) != m.g[G_MEETINGS]:
+    while not _is_here(m, at):
         looks += 1
         if looks % _PATIENCE == 0:
             if load_acquire(m.left, 0) != 0:

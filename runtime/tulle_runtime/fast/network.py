@@ -199,8 +199,7 @@ class Channels:
         copies[:, w.CAPACITY] |= w.NOBODY << w.RANK_SHIFT
         copies[:, w.PRODUCER], copies[:, w.CONSUMER] = 2 * producer[at], w.ELSEWHERE
         copies[:, w.ADDRESS] = base + self.worker[self.consumer[at]]
-        other, feeder = base // w.LINE, trees.before[at]
-        lone = feeder < 0
+        other, feeder, lone = base // w.LINE, trees.feeder[at], trees.lone
         copies[:, w.FEEDER] = lines[other, w.FEEDER]
         copies[:, w.TREE] = w.TREE_WORDS * np.where(lone, len(trees.first) + np.cumsum(lone) - 1, trees.of[feeder])
         copies[:, w.DEPTH] = copies[:, w.LATENCY] + np.where(lone, 0, trees.depth[feeder])
@@ -241,7 +240,7 @@ class Channels:
         sources[self.last[up]] = self.pe[up] - self.first_pe
         fed = np.flatnonzero(ports.entry >= 0)
         sources[self.last[ports.entry[fed]]] = w.FROM_HOST - fed
-        own, lone = len(trees.first), self.between[trees.before[self.between] < 0]
+        own, lone = len(trees.first), self.between[trees.lone]
         records = zeros((own + len(lone), w.TREE_WORDS), np.int32)
         records[:own, w.SOURCE], records[:own, w.FIRST] = sources[trees.first], self.base[trees.first]
         records[own:, w.SOURCE], records[own:, w.FIRST] = sources[lone], self.mouth[lone]
@@ -263,20 +262,21 @@ class Channels:
 
 
 class Trees:
-    """Which channels one source fills, directly or through others. Arrays as in Chains, but for `first`, the channels
-    that sources fill."""
+    """Which channels one source fills, directly or through others. A worker's tree ends where another worker's begins.
+    Arrays as in Chains, but for `first`, the channels that sources fill, and `lone`, which of those `between` workers
+    no entry fills. `feeder`: the channel whose entry fills a channel, or itself."""
 
     def __init__(self, exists: np.ndarray, chains: Chains, outputs: np.ndarray, between: np.ndarray) -> None:
         n, index = len(outputs), np.arange(len(exists))
         from_entry, side = np.nonzero((outputs >= 0) & exists[:n, None])
         filled = chains.last[outputs[from_entry, side]]
-        apart = np.isin(filled, between)  # a worker's tree ends where another worker's begins
-        self.before = np.full(len(exists), -1, np.int64)  # of channels between: the one whose entry fills it, or -1
-        self.before[filled[apart]] = from_entry[apart]
-        from_entry, filled = from_entry[~apart], filled[~apart]
-        feeder = index.copy()
-        feeder[filled] = from_entry
-        self.feeder = feeder  # the channel whose entry fills a channel, or itself
+        self.feeder = index.copy()
+        self.feeder[filled] = from_entry
+        self.lone = self.feeder[between] == between
+        own = ~np.isin(filled, between)
+        from_entry, filled = from_entry[own], filled[own]
+        feeder = self.feeder.copy()
+        feeder[between] = between
         self.growth = np.bincount(from_entry, weights=filled < n, minlength=len(exists)).astype(np.int64) - 1
         first, depth = feeder, np.where(feeder == index, 0, chains.latency)
         for _ in range(n.bit_length()):  # as in join

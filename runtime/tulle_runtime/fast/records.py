@@ -46,9 +46,11 @@ class Memory:
         self.starts: list[int] = np.cumsum([0, *sizes]).tolist()
         self.bytes = zeros((self.starts[-1] + sram.ALIGN,), np.uint8)
         pool = ThreadPoolExecutor(1)
-        self._steps = [pool.submit(self._clear)]
-        for cls, start in zip(program.classes, self.starts, strict=False):
-            self._steps.append(pool.submit(sram.load, self.bytes, start, cls, program.tensors))
+        pool.submit(self._clear)
+        self._loading = [
+            pool.submit(sram.load, self.bytes, start, cls, program.tensors)
+            for cls, start in zip(program.classes, self.starts, strict=False)
+        ]
         pool.shutdown(wait=False)
 
     def _clear(self) -> None:
@@ -57,7 +59,7 @@ class Memory:
 
     def wait(self) -> None:
         """Returns when it is filled."""
-        for each in steps("load", self._steps, "classes"):
+        for each in steps("load", self._loading, "classes"):
             each.result()
 
 

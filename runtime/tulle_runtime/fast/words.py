@@ -116,11 +116,10 @@ NOTHING, BLOCKS, WAITS = range(3)  # WAITS + q: for input queue q, or for the ne
  G_FULL, G_FAR_NEXT, G_EARLY, G_STOP, G_WORDS) = range(38)  # fmt: skip
 # G_LAST: last cycle with a slot or a movement so far known. G_LATEST: cycle that the run must not begin (limit);
 # with G_PROBE it goes on until the first slot or movement from there on. G_TIME: the present cycle.
-# G_EARLY: 1 while mail may yet come that was sent before the present cycle (meeting.py).
-# G_STOP: 1 if all know of a fault.
 # G_AHEAD: cycles that an entity may go ahead of it. G_ENTITIES: of this worker. G_EVENTS: entities woken by it,
 # G_WOKEN: by all, as far as known. G_MEETINGS: how often the workers have met (mail.py). G_FULL: 1 if the log of one of
-# them may not take a cycle. G_FAR_NEXT: when the first far event is, 0 if that is not known.
+# them may not take a cycle. G_FAR_NEXT: when the first far event is, 0 if that is not known. G_EARLY: 1 while mail may
+# yet come that was sent before the present cycle (meeting.py). G_STOP: 1 if all know of a fault.
 
 # --- Sparse wavelets ---
 END_MARK = 0xFFFF  # index

@@ -53,7 +53,8 @@ def mail_arrays(producers: np.ndarray, consumers: np.ndarray, workers: int) -> d
     between two."""
     channels = np.zeros((workers, workers), np.int64)
     np.add.at(channels, (producers, consumers), 1)
-    most = (channels + channels.T)[:, :, None] * (3 + w.MOST_AHEAD) * np.ones(w.BOXES, np.int64)
+    # per channel and cycle: a push or a pop in each cycle that may be handled, a question, an answer
+    most = (channels + channels.T)[:, :, None] * (1 + w.MOST_AHEAD + 2) * np.ones(w.BOXES, np.int64)
     ends = np.cumsum(most).reshape(most.shape)
     return {
         "said": np.zeros((workers, 2, w.MEETING_WORDS), np.int64),
