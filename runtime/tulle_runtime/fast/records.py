@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from weakref import finalize
 
 import numpy as np
 
@@ -51,7 +52,8 @@ class Memory:
             pool.submit(sram.load, self.bytes, start, cls, program.tensors)
             for cls, start in zip(program.classes, self.starts, strict=False)
         ]
-        pool.shutdown(wait=False)
+        # once nobody can wait for it any more, what is left to load would only delay the end of an interrupted command
+        finalize(self, pool.shutdown, wait=False, cancel_futures=True)
 
     def _clear(self) -> None:
         """Touches every page, so that the system does not have to clear it during the run."""
