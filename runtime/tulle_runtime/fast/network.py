@@ -14,6 +14,7 @@ from tulle_runtime.fast.lines import whole, zeros
 from tulle_runtime.fast.ports import Ports
 
 NONE = -1 << 40  # an entry has no such output
+_BLOCK = 1 << 14  # channels whose headers are made at a time, in the cache
 
 
 class Channels:
@@ -168,15 +169,17 @@ class Channels:
         self._mark_border(outputs, trees)
         self.trees = self._sources(trees, ports)
         ch = zeros((begin + int(copies.sum()),), np.int32)
-        ch[1::2] = w.NEVER  # of the slots; headers come now
-        at = np.flatnonzero(exists)
-        heads = self._empty(chains, at, self.base)
-        heads[:, w.CAPACITY] |= np.append(self.ranks, np.full(n, w.NOBODY))[at] << w.RANK_SHIFT
-        heads[:, w.CONSUMER], heads[:, w.PRODUCER] = self.consumer[at], 2 * np.maximum(producer[at], 0)
-        heads[:, w.TREE], heads[:, w.DEPTH] = w.TREE_WORDS * trees.of[at], trees.depth[at]
-        heads[:, w.GROWTH] = trees.growth[at]
         lines = ch.reshape(-1, w.LINE)  # a header is one
-        lines[self.base[at] // w.LINE] = heads
+        ranks, known = np.append(self.ranks, np.full(n, w.NOBODY)), order[exists[order]]
+        for first in range(0, len(known), _BLOCK):
+            at, end = known[first : first + _BLOCK], known[first + _BLOCK : first + _BLOCK + 1]
+            ch[self.base[at[0]] + 1 : self.base[end[0]] if len(end) else None : 2] = w.NEVER  # slots; headers come now
+            heads = self._empty(chains, at, self.base)
+            heads[:, w.CAPACITY] |= ranks[at] << w.RANK_SHIFT
+            heads[:, w.CONSUMER], heads[:, w.PRODUCER] = self.consumer[at], 2 * np.maximum(producer[at], 0)
+            heads[:, w.TREE], heads[:, w.DEPTH] = w.TREE_WORDS * trees.of[at], trees.depth[at]
+            heads[:, w.GROWTH] = trees.growth[at]
+            lines[self.base[at] // w.LINE] = heads
         self._write_outputs(ch, outputs, chains)
         self._part(lines, chains, producer, trees)
         return ch
