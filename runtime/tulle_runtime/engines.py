@@ -10,6 +10,7 @@ import numpy as np
 
 from tulle_ir.diagnostics import UsageError
 from tulle_ir.program import Program
+from tulle_ir.routes import RouteEntries
 from tulle_ir.target import Target
 from tulle_runtime.result import RunResult
 
@@ -22,9 +23,10 @@ Progress = Callable[[int, int], None]
 ENGINES = ("fast", "reference")
 
 
-def load_engine(name: str, progress: Progress | None = None) -> Engine:
-    """The engine `name`; only the fast one tells of its progress. Raises UsageError for an unknown one."""
+def load_engine(name: str, entries: RouteEntries | None = None, progress: Progress | None = None) -> Engine:
+    """The engine `name`. Only the fast one tells of its progress, and takes the entries of the program to be run, if
+    they are known. Raises UsageError for an unknown one."""
     if name not in ENGINES:
         raise UsageError(f"there is no engine '{name}'", remedy=f"one of {', '.join(ENGINES)}")
     engine = getattr(import_module(f"tulle_runtime.{name}"), f"run_{name}")
-    return partial(engine, progress=progress) if name == "fast" else engine
+    return partial(engine, entries=entries, progress=progress) if name == "fast" else engine

@@ -14,6 +14,7 @@ import numpy as np
 from tulle_ir.memory import class_map, memory_map, memory_of, pes_used
 from tulle_ir.program import Program, Symbol
 from tulle_ir.report import Accounting, AxpyCounts, Kernel, Report, Utilization, Wall, WaveletCounts
+from tulle_ir.routes import RouteEntries
 from tulle_ir.target import Target
 from tulle_runtime.arrival import first_token_cycles
 from tulle_runtime.bounds import limit_of, link_loads, slot_bounds, whole_bounds
@@ -28,13 +29,15 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All that is known of a run. `whole`: the program with its copies written out, `dealing`: what each copy ran;
+    """All that is known of a run. `whole`: the program with its copies written out, `entries`: its route entries,
+    `dealing`: what each copy ran;
     `inputs`: wavelets u32 per port of each input stream of all copies; `facts`: the manifest's key "report", the JSON
     of the compiler's report (empty for a bare program); `seconds`: wall time of the engine."""
 
     result: RunResult
     program: Program
     whole: Program
+    entries: RouteEntries
     target: Target
     dealing: Dealing
     inputs: list[list[np.ndarray]]
@@ -159,7 +162,7 @@ def _kernels(run: Run, pe_bytes: np.ndarray, used: np.ndarray) -> tuple[Kernel, 
     if not run.program.symbols:
         return ()
     counts = run.result.counts
-    upstream = upstream_of(run.whole, run.result.contended, len(counts.waited))
+    upstream = upstream_of(run.whole, run.entries, run.result.contended, len(counts.waited))
     code = class_map(run.whole) % max(1, len(run.program.classes))  # copies run the code of the first
     grids = Grids(counts, upstream, used, code, pe_bytes)
     facts = {kernel["name"]: kernel for kernel in run.facts.get("kernels", [])}

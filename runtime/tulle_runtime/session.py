@@ -14,6 +14,7 @@ from tulle_ir.program import HostStream, Program, StreamFormat
 from tulle_ir.progress import tell
 from tulle_ir.replicas import written_out
 from tulle_ir.report import Report
+from tulle_ir.routes import expand_routes
 from tulle_ir.target import Target, load_target
 from tulle_ir.verify_program import require_valid
 from tulle_runtime.engines import Progress, load_engine
@@ -54,8 +55,9 @@ class Session:
         self.result: RunResult | None = None
         self._progress = progress
         self._expected = 0  # cycles of the run under way, as predicted; 0: unknown
-        self._simulate = load_engine(engine, self._tell)
         self._whole = written_out(self.program)
+        self._entries, _ = expand_routes(self._whole)
+        self._simulate = load_engine(engine, self._entries, self._tell)
         self._streams = {stream.name: stream for stream in self.program.streams}
 
     @property
@@ -98,7 +100,7 @@ class Session:
         began = time.perf_counter()
         self.result = self._simulate(self._whole, self.target, inputs, self.max_cycles)
         seconds = time.perf_counter() - began
-        run = Run(self.result, self.program, self._whole, self.target, dealing, inputs, facts, seconds)
+        run = Run(self.result, self.program, self._whole, self._entries, self.target, dealing, inputs, facts, seconds)
         self.report = run_report(run)
 
     def _tell(self, cycle: int, crossings: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tulle_ir.memory import grid_axes
 from tulle_ir.program import Program
-from tulle_ir.routes import RAMP, STEP_X, STEP_Y, RouteEntries, expand_routes
+from tulle_ir.routes import RAMP, STEP_X, STEP_Y, RouteEntries
 
 HOST = -1
 
@@ -24,10 +24,9 @@ class Upstream:
     lost_behind: np.ndarray
 
 
-def upstream_of(program: Program, contended: np.ndarray, queues: int) -> Upstream:
-    """For all PEs at once; `contended`: i64 per route entry, in the order of `expand_routes`."""
+def upstream_of(program: Program, entries: RouteEntries, contended: np.ndarray, queues: int) -> Upstream:
+    """For all PEs at once; `entries`: the program's, `contended`: i64 per entry."""
     width, height = program.mesh
-    entries, _ = expand_routes(program)
     sender, lost = follow_back(entries, contended)
     of_queue, of_lost = np.full((queues, height * width), HOST, np.int32), np.zeros((queues, height * width), np.int64)
     index, place, color = input_queues(program)

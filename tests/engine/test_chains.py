@@ -8,6 +8,7 @@ from meshes import chains, wires
 from test_fast_equals_reference import differences
 
 from tulle_ir.program import Program
+from tulle_ir.routes import expand_routes
 from tulle_ir.target import load_target
 from tulle_runtime.fast import run_fast
 from tulle_runtime.fast.chains import join
@@ -38,7 +39,9 @@ def test_a_circle_ends() -> None:
 
 
 def test_a_wire_is_one_channel() -> None:
-    ahead, plain = (build(wires(8, 1, 4), GENERIC, [], ahead=ahead) for ahead in (True, False))
+    program = wires(8, 1, 4)
+    entries, _ = expand_routes(program)
+    ahead, plain = (build(program, entries, GENERIC, [], ahead=ahead) for ahead in (True, False))
     assert (ahead.runs.sum(), plain.runs.sum()) == (0, 8)
 
 

@@ -53,7 +53,8 @@ def result_of(program: Program, *, slots: int, cycles: int, wavelets: int, statu
 
 def run_of(program: Program, result: RunResult, chunking: Chunking | None = None) -> Run:
     inputs = [[np.zeros(4, np.uint32)]]
-    return Run(result, program, program, load_target(program.target), deal(chunking, program), inputs, {}, 0.5)
+    entries, _ = expand_routes(program)
+    return Run(result, program, program, entries, load_target(program.target), deal(chunking, program), inputs, {}, 0.5)
 
 
 def test_report_of_a_run(double: Program) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tulle_ir.program import HostPort, Program, ProgramClass
-from tulle_ir.routes import RouteEntries, expand_routes
+from tulle_ir.routes import RouteEntries
 from tulle_ir.target import Target
 from tulle_runtime.fast import sram
 from tulle_runtime.fast import words as w
@@ -38,13 +38,21 @@ class Layout:
         return self.machines[0]
 
 
-def build(program: Program, target: Target, inputs: list[list[np.ndarray]], *, ahead: bool, workers: int = 1) -> Layout:
+def build(
+    program: Program,
+    entries: RouteEntries,
+    target: Target,
+    inputs: list[list[np.ndarray]],
+    *,
+    ahead: bool,
+    workers: int = 1,
+) -> Layout:
     """All arrays of a run that is about to begin. With `ahead` chains are joined and entities go ahead of the present
     cycle; then only the result of a run that ends `ok` is exact. Only such a run may have several workers."""
     width, height = program.mesh
     memory = Memory(program)
-    entries, _ = expand_routes(program)
-    routers, router_of = np.unique(entries.router, return_inverse=True)
+    begins = np.diff(entries.router, prepend=-1) != 0
+    routers, router_of = entries.router[begins], np.cumsum(begins) - 1
     flats, distinct = _flatten(program, target)
     place = np.concatenate([_places(cls, width) for cls in program.classes] or [np.zeros(0, np.int64)])
     pe_at = np.full(width * height, -1, np.int64)

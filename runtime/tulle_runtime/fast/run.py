@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import numpy as np
 
 from tulle_ir.program import Program
+from tulle_ir.routes import RouteEntries, expand_routes
 from tulle_ir.target import Target
 from tulle_runtime.fast import sram
 from tulle_runtime.fast import words as w
@@ -37,28 +38,31 @@ def run_fast(
     inputs: list[list[np.ndarray]],
     max_cycles: int | None = None,
     *,
+    entries: RouteEntries | None = None,
     progress: Progress | None = None,
     dump: Dump | None = None,
     workers: int | None = None,
 ) -> RunResult:
     """Runs `program` on `target`; inputs[s][p] are the u32 wavelets of port p of the s-th input stream.
 
-    Nothing is checked that the verifier checks. A run of 2^31 - 2 cycles ends as if that were `max_cycles`. The result
-    is the same with any number of `workers` (threads); without one, as many as pay. Raises ValueError if they are none
-    or more than 16.
+    Nothing is checked that the verifier checks. `entries`: the program's, if they are known. A run of 2^31 - 2 cycles
+    ends as if that were `max_cycles`. The result is the same with any number of `workers` (threads); without one, as
+    many as pay. Raises ValueError if they are none or more than 16.
     """
     number = worthwhile(program) if workers is None else workers
     if not 1 <= number <= w.MOST_WORKERS:
         raise ValueError(f"{number} workers: there can be 1 to {w.MOST_WORKERS}")
-    result = _attempt(program, target, inputs, max_cycles, progress, dump, ahead=True, workers=number)
+    known = expand_routes(program)[0] if entries is None else entries
+    result = _attempt(program, known, target, inputs, max_cycles, progress, dump, ahead=True, workers=number)
     if result is None:
-        result = _attempt(program, target, inputs, max_cycles, progress, dump, ahead=False)
+        result = _attempt(program, known, target, inputs, max_cycles, progress, dump, ahead=False)
     assert result is not None
     return result
 
 
 def _attempt(
     program: Program,
+    entries: RouteEntries,
     target: Target,
     inputs: list[list[np.ndarray]],
     max_cycles: int | None,
@@ -69,7 +73,7 @@ def _attempt(
     workers: int = 1,
 ) -> RunResult | None:
     """A run; None if it goes `ahead` and does not end `ok` within its limit, since then it is not exact (layout.py)."""
-    layout = build(program, target, inputs, ahead=ahead, workers=workers)
+    layout = build(program, entries, target, inputs, ahead=ahead, workers=workers)
     m = layout.machine
     compile_engine()
     limit = _MOST if max_cycles is None else min(max_cycles, _MOST)
