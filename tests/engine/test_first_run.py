@@ -37,7 +37,7 @@ def run_first(folder: Path, executable: str) -> dict[str, list[int]]:
 @pytest.mark.slow
 def test_the_first_run_takes_the_helpers_part_from_the_cache(tmp_path: Path) -> None:
     versions = run_first(tmp_path, sys.executable)
-    assert versions["fetch"] == [1, 1]
+    assert versions["pe_event"] == [1, 1]
     assert all(number <= 1 for number, _ in versions.values())
     assert all(versions[function.__name__][0] == 1 for function, _ in first.HERE)
 

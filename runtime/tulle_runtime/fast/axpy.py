@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tulle_runtime.fast.banks import SEVERAL, conflicting_steps, group_of
-from tulle_runtime.fast.jit import inlined, inner
+from tulle_runtime.fast.jit import inlined, inner, kept
 from tulle_runtime.fast.operands import (
     address,
     length,
@@ -44,7 +44,7 @@ from tulle_runtime.fast.words import (
 _NAN = np.uint32(0x7FC00000).view(np.float32)
 
 
-@inner
+@kept
 def axpy_cost(m, pb, row):
     """(slots, entries of the column, 0 good | 1 out of bounds | 2 no such column)."""
     column = np.int64(scalar(m, pb, row, R_N0))

@@ -1,7 +1,7 @@
 """The first run ever: the engine is compiled, by two processes that share the work.
 
-numba compiles in one thread. A helper process compiles the functions that most others stand on and leaves them in the
-cache; this process compiles others meanwhile, then takes those from there and compiles the rest. What the helper does
+numba compiles in one thread. A helper process compiles what a PE does and leaves it in the cache; this process compiles
+parts of that and what a router does meanwhile, then takes the PE from there and compiles the rest. What the helper does
 not do, because it can't be started or fails, this process does as well.
 """
 
@@ -24,27 +24,29 @@ from tulle_runtime.fast.fetch import fetch, runnable
 from tulle_runtime.fast.handle import HANDLE
 from tulle_runtime.fast.loop import run_slice
 from tulle_runtime.fast.main import complete, memory_effect
+from tulle_runtime.fast.pe import pe_event
 from tulle_runtime.fast.router import router_event
 from tulle_runtime.fast.steps import fabric_run
 from tulle_runtime.fast.vector import vector_cost
 
 # What the helper compiles, and this process meanwhile, each in this order, with the types of the arguments that come
-# after the machine. `memory_effect` is part of `fetch` too, and in the cache by the time that it comes there,
-# or else compiled twice.
+# after the machine. What both need is compiled by one, and in the cache by the time that the other comes to it, or else
+# compiled twice.
 HELPER = (
-    (vector_cost, (int64, int32)),
-    (axpy_cost, (int64, int32)),
+    (memory_effect, (int64, int32, int32)),
+    (complete, (int64, int64, int64)),
     (runnable, (int64, int64)),
     (fetch, (int64, int64, int64, boolean)),
+    (pe_event, (int64, int32, int64)),
 )
 HERE = (
-    (memory_effect, (int64, int32, int32)),
     (fabric_run, (int64, int64, int64, int64, int64, boolean)),
+    (vector_cost, (int64, int32)),
+    (axpy_cost, (int64, int32)),
     (router_event, (int32, int64)),
-    (complete, (int64, int64, int64)),
 )
 _PATIENCE = 60.0  # seconds that the helper may take longer than this process
-_HELP = "from tulle_runtime.fast.first import help_out; help_out()"
+_HELP = "import os; from tulle_runtime.fast.first import help_out; help_out(); os._exit(0)"  # without clearing up
 
 
 def compile_engine() -> None:

@@ -110,7 +110,7 @@ def activate(m, pb, task, t):
         m.pe[at + FLAG_SINCE] = t
 
 
-@inner
+@kept
 def complete(m, pe, pb, t):
     """The effect of the main instruction whose last slot was in t - 1, if it did not take place before."""
     m.counts[pe * N_WORDS + m.counts[pe * N_WORDS + N_COST_OF]] += m.counts[pe * N_WORDS + N_COST]

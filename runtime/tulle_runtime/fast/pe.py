@@ -9,7 +9,7 @@ from tulle_runtime.fast.channels import FULL, SPACE, pop
 from tulle_runtime.fast.fabric import receive, send, sink_space, source_ready
 from tulle_runtime.fast.fetch import fetch
 from tulle_runtime.fast.idle import account_idle, idle_as
-from tulle_runtime.fast.jit import inlined, inner, once
+from tulle_runtime.fast.jit import inlined, kept, once
 from tulle_runtime.fast.main import activate, arrive, complete, report_fault
 from tulle_runtime.fast.operands import scalar
 from tulle_runtime.fast.steps import FINISHED, fabric_run
@@ -134,7 +134,7 @@ def _main(m, pe, pb, entity, t):
     return 1
 
 
-@inner
+@kept
 def pe_event(m, pe, entity, now):
     """The present cycle of a PE, and more as long as what happens in them is certain."""
     pb = m.pe_base[pe]

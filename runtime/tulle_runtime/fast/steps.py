@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tulle_runtime.fast.channels import SPACE, head_time, pop, source_push, space
-from tulle_runtime.fast.jit import inlined, inner
+from tulle_runtime.fast.jit import inlined, kept
 from tulle_runtime.fast.numbers import apply, from_bits
 from tulle_runtime.fast.operands import immediate_bits, load_bits, result_bits, store_bits, to_float
 from tulle_runtime.fast.words import (
@@ -89,7 +89,7 @@ def _goes_on(m, source, sink, t):
     return sink < 0 or space(m, sink, t) == SPACE
 
 
-@inner
+@kept
 def fabric_run(m, pe, pb, tb, t, until, in_row):
     """Steps of the instruction in the thread record at `tb`, which is ready, in t and each cycle after it as long as it
     is, before `until`, and within a row if `in_row`: (steps, 0, FINISHED, or the fault)."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from tulle_runtime.fast.axpy import add_one_of, widen
 from tulle_runtime.fast.banks import SEVERAL, conflicting_steps, group_of, same_group
-from tulle_runtime.fast.jit import inlined, inner
+from tulle_runtime.fast.jit import inlined, inner, kept
 from tulle_runtime.fast.numbers import apply, from_bits
 from tulle_runtime.fast.operands import (
     address,
@@ -82,7 +82,7 @@ def _row_conflicts(m, reads_a, a, step_a, reads_b, b, step_b, reads_d, d, step_d
     return count
 
 
-@inner
+@kept
 def vector_cost(m, pb, row):
     """Slots of the instruction at code row `row`."""
     n0, n1 = length(m, pb, row, R_N0), length(m, pb, row, R_N1)
