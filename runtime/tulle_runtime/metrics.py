@@ -29,10 +29,10 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All that is known of a run. `whole`: the program with its copies written out, `entries`: its route entries,
-    `dealing`: what each copy ran;
-    `inputs`: wavelets u32 per port of each input stream of all copies; `facts`: the manifest's key "report", the JSON
-    of the compiler's report (empty for a bare program); `seconds`: wall time of the engine."""
+    """All that is known of a run. `whole`: the program with its copies written out, `entries`: its route entries;
+    `dealing`: what each copy ran; `inputs`: wavelets u32 per port of each input stream of all copies; `facts`: the
+    manifest's key "report", the JSON of the compiler's report (empty for a bare program); `seconds`: wall time of the
+    engine."""
 
     result: RunResult
     program: Program

@@ -172,8 +172,9 @@ class Channels:
         lines = ch.reshape(-1, w.LINE)  # a header is one
         ranks, known = np.append(self.ranks, np.full(n, w.NOBODY)), order[exists[order]]
         for first in range(0, len(known), _BLOCK):
-            at, end = known[first : first + _BLOCK], known[first + _BLOCK : first + _BLOCK + 1]
-            ch[self.base[at[0]] + 1 : self.base[end[0]] if len(end) else None : 2] = w.NEVER  # slots; headers come now
+            at, after = known[first : first + _BLOCK], known[first + _BLOCK :]
+            end = self.base[after[0]] if len(after) else len(ch)
+            ch[self.base[at[0]] + 1 : end : 2] = w.NEVER  # of the slots; headers come now
             heads = self._empty(chains, at, self.base)
             heads[:, w.CAPACITY] |= ranks[at] << w.RANK_SHIFT
             heads[:, w.CONSUMER], heads[:, w.PRODUCER] = self.consumer[at], 2 * np.maximum(producer[at], 0)
