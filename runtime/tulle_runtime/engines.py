@@ -20,12 +20,15 @@ Engine = Callable[[Program, Target, list[list[np.ndarray]], int | None], RunResu
 Progress = Callable[[int, int], None]
 """Called now and then with the cycle and the crossings so far."""
 
+Entries = Callable[[], RouteEntries]
+"""Gives the route entries of the program that is run, for who wants them as well."""
+
 ENGINES = ("fast", "reference")
 
 
-def load_engine(name: str, entries: RouteEntries | None = None, progress: Progress | None = None) -> Engine:
-    """The engine `name`. Only the fast one tells of its progress, and takes the entries of the program to be run, if
-    they are known. Raises UsageError for an unknown one."""
+def load_engine(name: str, entries: Entries | None = None, progress: Progress | None = None) -> Engine:
+    """The engine `name`; only the fast one asks for entries and tells of its progress. Raises UsageError for an unknown
+    one."""
     if name not in ENGINES:
         raise UsageError(f"there is no engine '{name}'", remedy=f"one of {', '.join(ENGINES)}")
     engine = getattr(import_module(f"tulle_runtime.{name}"), f"run_{name}")

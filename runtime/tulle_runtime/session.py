@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from tulle_ir.program import HostStream, Program, StreamFormat
 from tulle_ir.progress import tell
 from tulle_ir.replicas import written_out
 from tulle_ir.report import Report
-from tulle_ir.routes import expand_routes
+from tulle_ir.routes import RouteEntries, expand_routes
 from tulle_ir.target import Target, load_target
 from tulle_ir.verify_program import require_valid
 from tulle_runtime.engines import Progress, load_engine
@@ -55,10 +56,14 @@ class Session:
         self.result: RunResult | None = None
         self._progress = progress
         self._expected = 0  # cycles of the run under way, as predicted; 0: unknown
+        self._simulate = load_engine(engine, lambda: self._entries, self._tell)
         self._whole = written_out(self.program)
-        self._entries, _ = expand_routes(self._whole)
-        self._simulate = load_engine(engine, self._entries, self._tell)
         self._streams = {stream.name: stream for stream in self.program.streams}
+
+    @cached_property
+    def _entries(self) -> RouteEntries:
+        """Of the whole program, for the engine and the report of every run."""
+        return expand_routes(self._whole)[0]
 
     @property
     def inputs(self) -> tuple[Value, ...]:

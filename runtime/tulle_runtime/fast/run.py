@@ -38,21 +38,21 @@ def run_fast(
     inputs: list[list[np.ndarray]],
     max_cycles: int | None = None,
     *,
-    entries: RouteEntries | None = None,
+    entries: Callable[[], RouteEntries] | None = None,
     progress: Progress | None = None,
     dump: Dump | None = None,
     workers: int | None = None,
 ) -> RunResult:
     """Runs `program` on `target`; inputs[s][p] are the u32 wavelets of port p of the s-th input stream.
 
-    Nothing is checked that the verifier checks. `entries`: the program's, if they are known. A run of 2^31 - 2 cycles
-    ends as if that were `max_cycles`. The result is the same with any number of `workers` (threads); without one, as
-    many as pay. Raises ValueError if they are none or more than 16.
+    Nothing is checked that the verifier checks. `entries` gives the program's, if somebody else wants them as well.
+    A run of 2^31 - 2 cycles ends as if that were `max_cycles`. The result is the same with any number of `workers`
+    (threads); without one, as many as pay. Raises ValueError if they are none or more than 16.
     """
     number = worthwhile(program) if workers is None else workers
     if not 1 <= number <= w.MOST_WORKERS:
         raise ValueError(f"{number} workers: there can be 1 to {w.MOST_WORKERS}")
-    known = expand_routes(program)[0] if entries is None else entries
+    known = expand_routes(program)[0] if entries is None else entries()
     result = _attempt(program, known, target, inputs, max_cycles, progress, dump, ahead=True, workers=number)
     if result is None:
         result = _attempt(program, known, target, inputs, max_cycles, progress, dump, ahead=False)
